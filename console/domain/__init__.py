@@ -1,0 +1,1 @@
+"""The rules of an incident, pure: no I/O, no clock, no asyncio."""

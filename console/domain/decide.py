@@ -1,0 +1,266 @@
+"""`decide(incident, command)`: the rules. It answers with the events that follow, or raises `Refused` with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from console.domain import commands as c
+from console.domain import events as e
+from console.domain.errors import Refused
+from console.domain.incident import NEEDS_PERSON, ComponentProgress, Incident, StepProgress, StepState
+
+Events = tuple[e.Event, ...]
+
+
+def decide(incident: Incident, command: c.Command) -> Events:
+    rule: Callable[[Incident, Any], Events] = _RULES[type(command)]
+    return rule(incident, command)
+
+
+def _declare(incident: Incident, command: c.Declare) -> Events:
+    if incident.phase == "open":
+        raise Refused(f"incident {incident.id} is open since {incident.declared_at:%H:%M:%S} UTC", "resolve it first")
+    if not command.reason.strip():
+        raise Refused("an incident needs a reason", 'say it with --reason "…"')
+    declared = e.IncidentDeclared(
+        incident_id=f"INC-{incident.number + 1:04d}",
+        reason=command.reason.strip(),
+        mode=command.mode,
+        outline=command.outline,
+        config_digest=command.config_digest,
+    )
+    return (declared, *command.verdicts)
+
+
+def _revise(incident: Incident, command: c.ReviseProcedure) -> Events:
+    _open(incident)
+    if command.config_digest == incident.config_digest:
+        return ()
+    if incident.running:
+        raise Refused(f"{incident.running.id} is running", "the changed configuration counts once it has ended")
+    return (e.ProcedureRevised(command.outline, command.config_digest),)
+
+
+def _confirm(incident: Incident, command: c.Confirm) -> Events:
+    _open(incident)
+    component = _component(incident, command.component)
+    if command.typed != component.id:
+        raise Refused(f'the confirmation "{command.typed}" is not "{component.id}"', "nothing was changed")
+    _free_to_run(incident, component, command.side_by_side)
+    expected = steps_to_confirm(component, command.direction)
+    if not expected:
+        raise Refused(f"{component.id} has nothing to roll {command.direction}", "nothing was changed")
+    confirmed = {change.step for change in command.changes}
+    if confirmed != set(expected):
+        missing = ", ".join(sorted(set(expected) ^ confirmed))
+        raise Refused(f"the confirmation does not cover the steps of {component.id}: {missing}", "preview it again")
+    if command.direction == "back":
+        _predecessors(incident, component)
+    return (e.ComponentConfirmed(component.id, command.direction, command.run, command.changes, command.typed),)
+
+
+def steps_to_confirm(component: ComponentProgress, direction: e.Direction) -> tuple[str, ...]:
+    """The ids of the steps that a run in this direction goes through, in the order of the file."""
+    if direction == "back":
+        return tuple(component.steps)
+    return tuple(s.id for s in component.steps.values() if s.to_undo)
+
+
+def _free_to_run(incident: Incident, component: ComponentProgress, side_by_side: bool) -> None:
+    if component.state == "running":
+        raise Refused(f"{component.id} is running already", "wait for it or stop it")
+    if incident.running and not side_by_side:
+        raise Refused(
+            f"{incident.running.id} is running; components go one at a time",
+            "wait for it, or ask for side by side",
+        )
+    if doubtful := component.in_doubt:
+        raise Refused(
+            f"step {doubtful.id} of {component.id} is {doubtful.state}: {doubtful.reason}",
+            f"look at the target, then: settle {doubtful.id} --as done|not-done --note …",
+        )
+
+
+def _predecessors(incident: Incident, component: ComponentProgress) -> None:
+    outline = incident.outline.component(component.id)
+    for required in outline.after if outline else ():
+        if incident.components[required].state != "rolled_back":
+            raise Refused(f"{component.id} goes after {required}", f"roll back {required} first")
+
+
+def _stop(incident: Incident, command: c.Stop) -> Events:
+    component = _component(incident, command.component)
+    if component.state != "running":
+        raise Refused(f"{component.id} is not running", "there is nothing to stop")
+    return () if component.stop_requested else (e.StopRequested(component.id),)
+
+
+def _settle(incident: Incident, command: c.Settle) -> Events:
+    _open(incident)
+    component = _component(incident, command.component)
+    step = component.steps.get(command.step)
+    if step is None:
+        raise Refused(f'{component.id} has no step "{command.step}"', "its steps: " + ", ".join(component.steps))
+    if step.state not in NEEDS_PERSON or step.operation is None:
+        raise Refused(f"step {step.id} is {step.state}, not in doubt", "there is nothing to settle")
+    note = _words(command.note, "settling a step needs a note: what did you see on the target?")
+    return (e.StepSettled(component.id, step.id, step.operation.op, command.counts_as, note),)
+
+
+def _sign(incident: Incident, command: c.Sign) -> Events:
+    _open(incident)
+    if outline := incident.check_outline(command.id):
+        if not outline.by_person:
+            raise Refused(f"check {outline.id} is proven by running it, not by a signature", "run: verify")
+        return (e.CheckSigned(outline.id, _words(command.note, "a signature needs a note")),)
+    for component in incident.components.values():
+        if step := component.steps.get(command.id):
+            return _sign_step(component, step, command.note)
+    signable = [k.id for k in incident.outline.checks if k.by_person]
+    signable += [s.id for _, s in incident.outline.steps() if s.kind == "manual"]
+    raise Refused(f'there is nothing to sign called "{command.id}"', "signable: " + (", ".join(signable) or "nothing"))
+
+
+def _sign_step(component: ComponentProgress, step: StepProgress, note: str) -> Events:
+    if not step.by_person:
+        raise Refused(f"step {step.id} is carried out by the console, not by a person", "roll the component back")
+    words = _words(note, "a signature needs a note")
+    if not component.run:
+        raise Refused(f"{component.id} is {component.state}", "confirm the component first, then sign its manual steps")
+    if component.direction == "back" and step.signed:
+        raise Refused(f"step {step.id} is signed already: {step.reason}", "nothing to do")
+    if component.direction == "forward" and not step.signed:
+        raise Refused(f"step {step.id} was not carried out", "there is nothing to undo")
+    return (e.StepSigned(component.id, step.id, component.direction, words),)
+
+
+def _waive(incident: Incident, command: c.Waive) -> Events:
+    _open(incident)
+    if incident.check_outline(command.check) is None:
+        raise Refused(f'there is no check "{command.check}"', "see: status")
+    return (e.CheckWaived(command.check, _words(command.reason, "a waiver needs a reason")),)
+
+
+def _acknowledge(incident: Incident, command: c.Acknowledge) -> Events:
+    _open(incident)
+    known = [n.id for n in incident.outline.notices]
+    if command.notice not in known:
+        raise Refused(f'there is no notice "{command.notice}"', "notices: " + (", ".join(known) or "none"))
+    if done := incident.acknowledged.get(command.notice):
+        raise Refused(
+            f"notice {command.notice} was acknowledged at {done.at:%H:%M:%S} UTC by {done.by}", "nothing to do"
+        )
+    note = _words(command.note, "an acknowledgement needs a note: who was told, and how?")
+    return (e.NoticeAcknowledged(command.notice, note),)
+
+
+def _resolve(incident: Incident, command: c.Resolve) -> Events:
+    _open(incident)
+    if reasons := open_ends(incident):
+        raise Refused("not resolved: " + "; ".join(reasons), "mend, sign or waive each with a reason")
+    return (e.IncidentResolved(command.note.strip()),)
+
+
+def open_ends(incident: Incident) -> tuple[str, ...]:
+    """What stands between this incident and `resolve`, in words; empty when nothing does."""
+    reasons: list[str] = []
+    for component in incident.components.values():
+        if component.state in ("running", "unknown"):
+            reasons.append(f"component {component.id} is {component.state}")
+        elif component.state in ("failed", "stopped"):
+            reasons.append(f"component {component.id} is half done ({component.state})")
+    for check in incident.outline.checks:
+        state = incident.check_state(check.id)
+        if check.criterion and state not in ("pass", "signed", "waived"):
+            reasons.append(f"criterion {check.id} is {state.replace('_', ' ')}")
+    return tuple(reasons)
+
+
+def _record(incident: Incident, command: c.Record) -> Events:
+    fact = command.fact
+    _open(incident)
+    if isinstance(fact, e.VerdictChanged):
+        known = incident.verdicts.get(fact.trigger)
+        same = known is not None and (known.verdict, known.since) == (fact.verdict, fact.since)
+        return () if same else (fact,)
+    if isinstance(fact, e.CheckRan):
+        if incident.check_outline(fact.check) is None:
+            raise Refused(f'there is no check "{fact.check}"')
+        return (fact,)
+    component = _component(incident, fact.component)
+    if isinstance(fact, e.ComponentFinished):
+        return _finish(component, fact)
+    if isinstance(fact, e.ComponentStopped):
+        return (fact,) if component.state == "running" else ()
+    step = component.steps.get(fact.step)
+    if step is None:
+        raise Refused(f'{component.id} has no step "{fact.step}"')
+    _follows(component, step, fact)
+    return (fact,)
+
+
+def _finish(component: ComponentProgress, fact: e.ComponentFinished) -> Events:
+    if component.state != "running" or component.next_step() is not None:
+        raise Refused(f"{component.id} is not finished")
+    return (fact,)
+
+
+# Which states of a step a fact about it may follow. An operation's facts must also name the operation under way.
+_MAY_FOLLOW: dict[type[Any], frozenset[StepState]] = {
+    e.StepSent: frozenset({"intended"}),
+    e.StepApplied: frozenset({"sent", "unknown"}),
+    e.StepProven: frozenset({"applied"}),
+    e.StepUnknown: frozenset({"sent", "unknown"}),
+    e.StepDiverged: frozenset({"sent", "applied", "unknown"}),
+}
+
+
+def _follows(component: ComponentProgress, step: StepProgress, fact: Any) -> None:
+    if isinstance(fact, e.StepIntended | e.StepAlready):
+        if component.state != "running" or step.operation is not None:
+            raise Refused(f"step {step.id} can't begin: {component.id} is {component.state}, the step {step.state}")
+        return
+    if isinstance(fact, e.StepFailed) and not fact.op:
+        if step.operation is not None:
+            raise Refused(f"step {step.id} has an operation under way; its failure must name it")
+        return
+    if step.operation is None or fact.op != step.operation.op:
+        raise Refused(f"step {step.id} has no operation {fact.op}")
+    if not isinstance(fact, e.StepFailed) and step.state not in _MAY_FOLLOW[type(fact)]:
+        raise Refused(f"step {step.id} is {step.state}: {type(fact).__name__} can't follow")
+
+
+def _open(incident: Incident) -> None:
+    if incident.phase == "none":
+        raise Refused("no incident is declared", 'declare one first: declare --reason "…"')
+    if incident.phase == "resolved":
+        raise Refused(f"incident {incident.id} is resolved", "declare a new one to act again")
+
+
+def _component(incident: Incident, component_id: str) -> ComponentProgress:
+    _open(incident)
+    if component_id not in incident.components:
+        known = ", ".join(incident.components) or "none"
+        raise Refused(f'there is no component "{component_id}"', f"components: {known}")
+    return incident.components[component_id]
+
+
+def _words(text: str, missing: str) -> str:
+    if not text.strip():
+        raise Refused(missing, "say it with --note")
+    return text.strip()
+
+
+_RULES: dict[type[Any], Callable[[Incident, Any], Events]] = {
+    c.Declare: _declare,
+    c.ReviseProcedure: _revise,
+    c.Confirm: _confirm,
+    c.Stop: _stop,
+    c.Settle: _settle,
+    c.Sign: _sign,
+    c.Waive: _waive,
+    c.Acknowledge: _acknowledge,
+    c.Resolve: _resolve,
+    c.Record: _record,
+}

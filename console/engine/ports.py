@@ -1,0 +1,231 @@
+"""What the engine asks of the world, as Protocols, and the values that cross. The engine knows no adapter.
+
+A *fingerprint* is a SHA-256 over the canonical JSON of an object's content without what its server maintains by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from console.domain.events import CheckOutcome, Event, ProbeAnswer, Recorded
+
+if TYPE_CHECKING:
+    from console.engine.gateway import Permit
+
+Json: TypeAlias = Any  # None, bool, int, float, str, list, dict of the same
+
+
+def canonical(value: Json) -> str:
+    """One text for one value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def fingerprint(value: Json) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+# ---------------------------------------------------------------- steps
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    line: str
+    commands: tuple[str, ...] = ()  # the equivalent shell commands
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that preflight found out. `block` means: as it stands this step can't work."""
+
+    level: Literal["ok", "info", "warn", "block"]
+    text: str
+    code: str = ""  # a stable word for machines: "forbidden", "not_found", "managed_by", "irreversible" …
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One object as it was when somebody looked: enough to notice a foreign change and to say what and who."""
+
+    content: Json
+    last_writer: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a step would do now.
+
+    `lines` is the readable diff: "- path: value", "+ path: value", or "  " and context. `goal` is the kind's own document: what
+    `apply` sends, what `probe` compares with and what `capture` keeps. `identity` is what makes two changes the same change to
+    the person who confirms: the objects, and each path with its old and new value. `seen` maps each object to how it was found.
+    `pin` is whatever was chosen at planning time and must not be chosen again (a revision).
+    """
+
+    summary: str
+    identity: Json
+    goal: Json
+    lines: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    already: bool = False
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    pin: Json = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        return fingerprint(self.identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the target answered to `apply`, and each object as our own effect left it."""
+
+    detail: str
+    left: Mapping[str, Seen] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the target says about a change, read at this moment. `detail` shows both sides where they differ."""
+
+    answer: ProbeAnswer
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the target is on its way, for the screen only; `done` of `total` where it can be counted."""
+
+    text: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the target itself says after the step, read back."""
+
+    text: str
+
+
+class Step(Protocol):
+    """A step of a kind, bound to its options and target. Every method but `apply` only reads and is safe at any time.
+
+    Undoing is a change like any other: `plan_undo` makes it from the pre-images of the attempts, oldest first, and the same
+    `apply`, `probe` and `watch` carry it out, so that it has the same intent, precondition, recovery and proof.
+    """
+
+    irreversible: str | None
+
+    def describe(self) -> Description: ...
+
+    async def preflight(self) -> Sequence[Finding]: ...
+
+    async def plan(self, pin: Json = None) -> Change: ...
+
+    async def plan_undo(self, pre_images: Sequence[Json]) -> Change: ...
+
+    async def capture(self, change: Change) -> Json:
+        """The pre-image: what `plan_undo` will need."""
+
+    async def apply(self, goal: Json, permit: Permit) -> Receipt:
+        """Sends the change, with a precondition on what was seen. Raises Refused, Failed or Unknown."""
+
+    async def probe(self, goal: Json) -> Probe: ...
+
+    def watch(self, goal: Json) -> AsyncIterator[Progress | Proof]:
+        """Progress until the target has settled, then exactly one Proof, last. Raises Failed when it settles badly."""
+
+
+# ---------------------------------------------------------------- triggers and checks
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    at: datetime
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One answer of a metric source: no sample means that it knows of none. Warnings are the source's own words."""
+
+    samples: tuple[Sample, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class MetricSource(Protocol):
+    """Where a trigger's samples come from. Raises Failed with the reason when the source can't answer."""
+
+    query: str
+
+    async def now(self) -> Reading: ...
+
+    async def past(self, seconds: float, step_seconds: float) -> Reading:
+        """Samples of the last `seconds`, oldest first, one each `step_seconds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    outcome: CheckOutcome
+    text: str
+
+
+class Check(Protocol):
+    async def run(self) -> Evidence: ...
+
+
+# ---------------------------------------------------------------- journal, vault, clock
+
+
+class Lease(Protocol):
+    """The right to cause effects, held by one process at a time and freed by its death."""
+
+    def acquire(self) -> AbstractContextManager[None]:
+        """Raises Refused, naming the holder, when another process has it."""
+
+
+class Journal(Protocol):
+    """The append-only record. An append is on disk when `append` returns."""
+
+    lease: Lease
+
+    def read(self, after: int = 0) -> Sequence[Recorded]: ...
+
+    def append(
+        self, events: Iterable[Event], *, after: int, actor: str, epoch: int, at: datetime
+    ) -> Sequence[Recorded]:
+        """Appends behind sequence number `after`; raises StaleJournal when somebody else appended first."""
+
+    def last_seq(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class Vault(Protocol):
+    """Documents named by their hash: changes and pre-images. Readable by the commander alone, never exported."""
+
+    def put(self, document: Json) -> str: ...
+
+    def get(self, name: str) -> Json: ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """UTC wall time."""
+
+    def monotonic(self) -> float:
+        """Seconds, never going back."""
+
+
+Listener: TypeAlias = Callable[[Sequence[Recorded]], None]
