@@ -16,7 +16,7 @@ Direction = Literal["back", "forward"]
 Mode = Literal["live", "drill", "observe"]
 Verdict = Literal["ok", "pending", "firing", "no_data", "stale"]
 CheckOutcome = Literal["pass", "fail", "unknown"]
-ProbeAnswer = Literal["done", "not_done", "diverged", "unknown"]
+ProbeAnswer = Literal["done", "not_done", "partial", "diverged", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What the target says about a change, read at this moment. `detail` shows both sides where they differ."""
+    """What the target says about a change, read at this moment. `detail` shows both sides where they differ.
+
+    `done`, `not_done`, or `partial`: each object is either as it was or as it should be, so going on is safe. `diverged`:
+    something is neither. `unknown`: it can't be read.
+    """
 
     answer: ProbeAnswer
     detail: str
