@@ -1,0 +1,207 @@
+"""`kubernetes.apply`: server-side apply of every document of a file or folder, with strict fields and owners respected."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from console.config.options import FilePath, OneLine
+from console.config.options import Options as TableOptions
+from console.domain.errors import Refused
+from console.engine.ports import Change, Description, Finding, Json
+from console.targets.kubernetes.client import APPLY, Conflict, KubernetesTarget, NotFound
+from console.targets.kubernetes.edits import Edit, Goal
+from console.targets.kubernetes.objects import Ref, content
+from console.targets.kubernetes.resources import WORKLOAD_KINDS, Resource
+from console.targets.kubernetes.step import KubernetesStep, managed_by, paused
+from console.targets.text import clean_line
+
+KIND = "kubernetes.apply"
+TARGET_KINDS = ("kubernetes",)
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_LARGEST_FILE_BYTES = 10 * 1024 * 1024
+_FIRST = ("Namespace", "CustomResourceDefinition")  # what the other documents of a file may need
+
+
+class Options(TableOptions):
+    """Which manifests are applied, and where."""
+
+    path: FilePath
+    """A file with one or more documents, or a folder of such files."""
+    namespace: OneLine | None = None
+    """The namespace of documents that name none, as with `kubectl apply -n`."""
+    force_conflicts: bool = False
+    """Take over fields that somebody else owns. Left false, such a field is refused with its owner's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    ref: Ref
+    resource: Resource
+    manifest: Json
+
+
+class KubernetesApply(KubernetesStep):
+    def __init__(self, step_id: str, options: Options, target: KubernetesTarget) -> None:
+        super().__init__(step_id, target)
+        self._options = options
+
+    def describe(self) -> Description:
+        return Description(f"apply {self._options.path.name}", (self._command(),))
+
+    async def preflight(self) -> Sequence[Finding]:
+        documents = await self._documents()
+        resources = {(d.resource.qualified, d.ref.namespace): d for d in documents}
+        checked = await asyncio.gather(
+            *(self._permitted(["get", "create", "patch"], d.resource, d.ref.namespace) for d in resources.values())
+        )
+        findings = [finding for found in checked for finding in found]
+        if any(f.level == "block" for f in findings):
+            return [f for f in findings if f.level == "block"]
+        for live in await asyncio.gather(*(self._live(d) for d in documents)):
+            findings += [*managed_by(live), *paused(live)] if live is not None else []
+        return findings
+
+    async def plan(self, pin: Json = None) -> Change:  # noqa: ARG002 - nothing is chosen here
+        documents = await self._documents()
+        lives = await asyncio.gather(*(self._live(d) for d in documents))
+        edits = await asyncio.gather(*(self._edit(d, live) for d, live in zip(documents, lives, strict=True)))
+        rollouts = tuple(d.ref for d in documents if d.ref.kind in WORKLOAD_KINDS)
+        count = f"{len(documents)} object{'s' if len(documents) != 1 else ''}"
+        name = self._options.path.name
+        goal = Goal(tuple(e for e in edits if e.changes), (), rollouts, (), (f"{count} as in {name}",))
+        created, changed = _count(edits)
+        words = f"{name}: {created} created, {changed} changed, {len(edits) - created - changed} already so"
+        seen = {str(d.ref): live for d, live in zip(documents, lives, strict=True)}
+        return self._change(words, goal, lives=seen, commands=[self._command()])
+
+    async def _edit(self, document: Document, live: Json) -> Edit:
+        try:
+            after = await self._target.rehearse(
+                document.ref.path, document.manifest, APPLY, force=self._options.force_conflicts
+            )
+        except Conflict as error:
+            raise Refused(
+                f"{document.ref}: {error.message}", "set force_conflicts = true to take the field over"
+            ) from None
+        except NotFound as error:
+            raise Refused(f"{document.ref} can't be rehearsed: {error.message}", "does its namespace exist?") from None
+        except Refused as error:
+            raise Refused(f"{document.ref} in {self._options.path.name}: {error.message}") from None
+        return Edit(
+            document.ref,
+            content(live),
+            _as_left(content(after), live),
+            content_type=APPLY,
+            body=document.manifest,
+            uid=live["metadata"]["uid"] if live else "",
+            force=self._options.force_conflicts,
+        )
+
+    # ------------------------------------------------------------ reading the files
+
+    async def _documents(self) -> list[Document]:
+        manifests = await asyncio.to_thread(read_manifests, self._options.path)
+        documents = [await self._document(m) for m in manifests]
+        documents.sort(key=lambda d: _FIRST.index(d.ref.kind) if d.ref.kind in _FIRST else len(_FIRST))
+        return documents
+
+    async def _document(self, manifest: dict[str, Any]) -> Document:
+        resource = await self._target.resource(manifest["apiVersion"], manifest["kind"])
+        metadata = manifest["metadata"]
+        name, namespace = str(metadata["name"]), str(metadata.get("namespace") or "")
+        if resource.namespaced:
+            namespace = self._namespace(f"{manifest['kind']} {name}", namespace)
+            manifest = {**manifest, "metadata": {**metadata, "namespace": namespace}}
+        ref = Ref(resource.api_version, resource.kind, namespace, name, resource.path(namespace or None, name))
+        return Document(ref, resource, manifest)
+
+    def _namespace(self, what: str, written: str) -> str:
+        wanted = self._options.namespace or ""
+        if written and wanted and written != wanted:
+            raise Refused(f"{what} names namespace {written}, the step says {wanted}", "make them agree")
+        if not (written or wanted):
+            raise Refused(f"{what} names no namespace", 'give the step namespace = "…"')
+        return written or wanted
+
+    async def _live(self, document: Document) -> Json:
+        return await self._target.get_or_none(document.ref.path)
+
+    def _command(self) -> str:
+        force = ("--force-conflicts",) if self._options.force_conflicts else ()
+        words = ("apply", "--server-side", "--field-manager=rollback-console", *force, "-f", str(self._options.path))
+        return self._kubectl(*words, namespace=self._options.namespace or "")
+
+
+def read_manifests(path: Path) -> list[dict[str, Any]]:
+    """Every document of a file or folder, lists opened. Raises Refused naming file, line and what is wrong."""
+    found = [manifest for file in _files(path) for manifest in _read(file)]
+    if not found:
+        raise Refused(f"{path} holds no manifest", "is it the right file?")
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise Refused(f"there is no {path}", "a path that is not absolute starts at the configuration file's folder")
+    if path.is_dir():
+        return sorted(f for f in path.iterdir() if f.suffix in _SUFFIXES and f.is_file())
+    return [path]
+
+
+def _read(file: Path) -> Iterator[dict[str, Any]]:
+    import yaml
+
+    try:
+        if file.stat().st_size > _LARGEST_FILE_BYTES:
+            raise Refused(f"{file} is larger than 10 MiB", "is it the right file?")
+        documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{file} can't be read: {clean_line(str(error))}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise Refused(f"{file}{where} is not YAML: {clean_line(str(problem))}") from None
+    for number, document in enumerate(documents, start=1):
+        if document is not None:
+            yield from _opened(document, f"{file}, document {number}")
+
+
+def _opened(document: Any, where: str) -> Iterator[dict[str, Any]]:
+    if (
+        isinstance(document, dict)
+        and isinstance(document.get("items"), list)
+        and str(document.get("kind", "")).endswith("List")
+    ):
+        for index, item in enumerate(document["items"], start=1):
+            yield from _opened(item, f"{where}, item {index}")
+        return
+    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+        raise Refused(f"{where} is not a Kubernetes object")
+    missing = [k for k in ("apiVersion", "kind") if not isinstance(document.get(k), str)]
+    missing += ["metadata.name"] if not document["metadata"].get("name") else []
+    if missing:
+        raise Refused(f"{where} has no {', '.join(missing)}")
+    yield document
+
+
+def _as_left(after: Json, live: Json) -> Json:
+    """A created object's rehearsal carries values that differ at the real creation (a cluster IP): they don't count."""
+    if live is None and after.get("kind") == "Service":
+        spec = {k: v for k, v in after["spec"].items() if k not in ("clusterIP", "clusterIPs")}
+        return {**after, "spec": spec}
+    return after
+
+
+def _count(edits: Sequence[Edit]) -> tuple[int, int]:
+    created = sum(1 for e in edits if e.before is None)
+    return created, sum(1 for e in edits if e.changes) - created
+
+
+def build(step_id: str, options: Options, target: KubernetesTarget) -> KubernetesApply:
+    return KubernetesApply(step_id, options, target)

@@ -1,0 +1,90 @@
+"""A playground for trying the console by hand: `python -m tests.real.servers [--prometheus]`.
+
+Starts a control plane with the scene, writes a procedure file for it, and ends everything on Ctrl-C or SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.real import scene
+from tests.real.servers import ControlPlane, NotBuilt, PrometheusServer, binaries
+
+_NOW = {"qec_p95_seconds": 34.2, "qec_memory_percent": 94.0}
+
+
+def main() -> int:
+    """Runs the playground; 2 when the servers are not built."""
+    options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        binaries.require()
+    except NotBuilt as absent:
+        sys.stderr.write(f"{absent}\n")
+        return 2
+    with contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="rollback-console-") as name:
+        _play(Path(name), with_prometheus=options.prometheus, user=options.user)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.real.servers", description=__doc__.partition("\n")[0])
+    parser.add_argument("--prometheus", action="store_true", help="with a Prometheus in which two triggers fire")
+    parser.add_argument("--user", choices=("admin", "limited", "certificate", "exec"), default="admin",
+                        help="whom the procedure file signs in as")  # fmt: skip
+    return parser.parse_args()
+
+
+def _play(folder: Path, *, with_prometheus: bool, user: str) -> None:
+    with contextlib.ExitStack() as running:
+        started = time.monotonic()
+        cluster = running.enter_context(ControlPlane(folder / "cluster"))
+        up = time.monotonic()
+        scene.seed(cluster)
+        _say(f"control plane up in {up - started:.1f} s, scene in {time.monotonic() - up:.1f} s")
+        prometheus = running.enter_context(PrometheusServer(folder / "prometheus")) if with_prometheus else None
+        url = None if prometheus is None else prometheus.url
+        file = scene.write_procedure(folder / "procedure", cluster.kubeconfig(user), user, url)
+        _say(f"kubeconfig  {cluster.kubeconfig(user)}")
+        _say(f"procedure   {file}")
+        if prometheus is not None:
+            _break(prometheus)
+            _say(f"Prometheus  {prometheus.url}")
+            _say("Type a series and its new value, as in `qec_p95_seconds 3.5`. Ctrl-C ends the playground.")
+            _take_metrics(prometheus)
+        else:
+            _say("Ctrl-C ends the playground.")
+        while True:
+            signal.pause()
+
+
+def _break(prometheus: PrometheusServer) -> None:
+    """An hour of past in which both triggers were quiet until six minutes ago."""
+    for series, value in _NOW.items():
+        prometheus.metrics[series] = value
+        before = [(float(ago), value / 10) for ago in range(360, 3600, 5)]
+        prometheus.backfill(series, before + [(float(ago), value) for ago in range(1, 360, 5)])
+
+
+def _take_metrics(prometheus: PrometheusServer) -> None:
+    for line in sys.stdin:
+        series, _, value = line.strip().rpartition(" ")
+        try:
+            prometheus.metrics[series.strip()] = float(value)
+        except ValueError:
+            _say("a series, a space, a number")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
