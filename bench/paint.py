@@ -122,11 +122,11 @@ def console(environment: Mapping[str, str], folder: Path) -> Painted:
     terminal = Terminal(command, environment)
     try:
         seconds, megabytes = terminal.until("Communication") - terminal.began, terminal.megabytes
-        key = terminal.press("?", "Keys")
+        key = terminal.press("?", "Esc closes")
         terminal.quiet(1.0)
         os.write(terminal._screen, b"\x1b")
         terminal.quiet(1.5)
-        return Painted(seconds, megabytes, key, terminal.press("?", "Keys"))
+        return Painted(seconds, megabytes, key, terminal.press("?", "Esc closes"))
     finally:
         terminal.end()
 
