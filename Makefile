@@ -14,7 +14,7 @@ install: $(VENV)/installed ## the console and its tools, in .venv
 $(VENV)/installed: pyproject.toml requirements/run.txt requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	touch $@
 
 console: install ## the console with CONFIG (default sample-config.toml), against the cluster that it names

@@ -122,11 +122,9 @@ def console(environment: Mapping[str, str], folder: Path) -> Painted:
     terminal = Terminal(command, environment)
     try:
         seconds, megabytes = terminal.until("Communication") - terminal.began, terminal.megabytes
-        key = terminal.press("?", "Esc closes")
-        terminal.quiet(1.0)
-        os.write(terminal._screen, b"\x1b")
+        key = terminal.press("3", "Checklist")
         terminal.quiet(1.5)
-        return Painted(seconds, megabytes, key, terminal.press("?", "Esc closes"))
+        return Painted(seconds, megabytes, key, terminal.press("4", "Communication"))
     finally:
         terminal.end()
 
@@ -145,5 +143,5 @@ def main() -> None:
     ratio("rollback-console / empty app", [c.seconds for c in ours], [e.seconds for e in theirs], aim=1.4)
     row("empty Textual app, resident memory at first paint", [e.megabytes for e in theirs], "MB")
     row("rollback-console, resident memory at first paint (aim ≤ 60)", [c.megabytes for c in ours], "MB")
-    row("a key pressed at first paint, while everything loads", [c.key_seconds or 0 for c in ours])
-    row("the same key when everything is loaded", [c.later_key_seconds or 0 for c in ours])
+    row("a key (another panel) at first paint, while everything loads", [c.key_seconds or 0 for c in ours])
+    row("such a key when everything is loaded", [c.later_key_seconds or 0 for c in ours])
