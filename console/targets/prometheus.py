@@ -114,6 +114,10 @@ class PrometheusTarget:
         """The query at every step of the last so many seconds, ending now; asked in parts when there are many points."""
         return await self._in_thread(lambda: self._query_range(promql, seconds, step_seconds, lookback_seconds))
 
+    async def close(self) -> None:
+        """Ends the connections that are kept; those in use end with their answers."""
+        self._close_idle()
+
     def failed(self, reason: str) -> Failed:
         """A failure of this server. Whatever text of the server is in the reason has been cleaned."""
         return Failed(self._redactor.redact(f"Prometheus {self.name} ({self.url}): {reason}"))
@@ -242,6 +246,9 @@ class PrometheusTarget:
 
     def _drop(self, connection: _Connection) -> None:
         connection.close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         with contextlib.suppress(IndexError):
             while True:
                 self._idle.pop().close()
@@ -337,11 +344,12 @@ class _Connection:
             raise self._target.failed(f"it redirects to {where}; write that address as its url")
         answer = _parsed(body)
         data = answer.get("data")
-        if response.status_code != 200 or answer.get("status") != "success" or not isinstance(data, dict):
+        understood = isinstance(data, dict) and isinstance(data.get("result"), list)
+        if response.status_code != 200 or answer.get("status") != "success" or not understood:
             raise self._target.failed(_refusal(response.status_code, answer, body))
         self.warnings = _warnings(answer)
         self.server_time = _date(response)
-        if data.get("resultType") not in ("vector", "matrix", "scalar"):
+        if answer["data"].get("resultType") not in ("vector", "matrix", "scalar"):
             raise self._target.failed("the query gives a text; it must give numbers")
 
     def _body(self, raw: Any) -> bytes:
@@ -416,6 +424,8 @@ def _series(result: Json) -> list[Series]:
         return [Series((), (_point(result),))]
     series = []
     for one in result:
+        if not isinstance(one, dict):
+            raise TypeError
         points = one["values"] if "values" in one else [one["value"]] if "value" in one else ()
         if points:
             series.append(Series(_labels(one.get("metric", {})), tuple(_point(point) for point in points)))

@@ -1,0 +1,51 @@
+"""Samples from a PromQL query: metric source `prometheus`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from console.config.options import Options as TableOptions
+from console.config.options import PositiveDuration
+from console.engine.ports import MetricSource, Reading, Sample
+from console.targets.prometheus import Answer, PrometheusTarget
+
+KIND: Final = "prometheus"
+TARGET_KINDS: Final = ("prometheus",)
+
+
+class Options(TableOptions):
+    """A trigger over a PromQL query."""
+
+    query: Annotated[str, Field(min_length=1, max_length=10_000)]
+    """A PromQL expression that gives one value for each series, or one value; the worst is compared."""
+    lookback_seconds: PositiveDuration | None = None
+    """How old a sample may be to count as present; left out, the server's own rule, 5 minutes as a rule."""
+
+
+class PrometheusSource:
+    def __init__(self, options: Options, target: PrometheusTarget) -> None:
+        self.query = options.query.strip()
+        self._lookback_seconds = options.lookback_seconds
+        self._target = target
+
+    async def now(self) -> Reading:
+        """One sample for each series, all of the moment at which the server evaluated the query."""
+        return _reading(await self._target.query(self.query, lookback_seconds=self._lookback_seconds))
+
+    async def past(self, seconds: float, step_seconds: float) -> Reading:
+        """One sample for each series and step, oldest first."""
+        lookback = self._lookback_seconds
+        answer = await self._target.query_range(self.query, seconds, step_seconds, lookback_seconds=lookback)
+        return await asyncio.to_thread(_reading, answer)  # it can be hundreds of thousands of samples
+
+
+def build(options: Options, target: PrometheusTarget) -> MetricSource:
+    return PrometheusSource(options, target)
+
+
+def _reading(answer: Answer) -> Reading:
+    samples = [Sample(at, value, one.labels) for one in answer.series for at, value in one.points]
+    return Reading(tuple(sorted(samples, key=lambda sample: sample.at)), answer.warnings)

@@ -1,0 +1,430 @@
+"""What a trigger's verdict rests on: the fold over evaluations, and the reading of it at any moment."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.domain.triggers import (
+    CURVE_POINTS,
+    AnyReading,
+    Failure,
+    Track,
+    TriggerReading,
+    TriggerRule,
+    amount,
+    observe,
+    span,
+    verdict,
+)
+
+START = datetime(2026, 3, 1, 14, 0, tzinfo=UTC)
+EVERY = 15.0
+NAN = math.nan
+LATENCY = TriggerRule("p95", "Response time", threshold=30, unit="s", for_seconds=60, every_seconds=EVERY)
+AT_ONCE = replace(LATENCY, for_seconds=0)
+SILENCE = Failure("connection refused")
+
+
+@dataclass(frozen=True)
+class Point:
+    at: datetime
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    samples: tuple[Point, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def answer(seconds: float, *values: float) -> Answer:
+    """One evaluation: a value for each series."""
+    return Answer(tuple(Point(at(seconds), value, (("pod", f"p{i}"),)) for i, value in enumerate(values)))
+
+
+def past(values: dict[float, float]) -> Answer:
+    return Answer(tuple(Point(at(seconds), value) for seconds, value in values.items()))
+
+
+def fold(rule: TriggerRule, *outcomes: tuple[float, AnyReading | Failure]) -> Track:
+    return reduce(lambda track, one: observe(rule, track, one[1], at(one[0])), outcomes, Track())
+
+
+def every_fifteen(rule: TriggerRule, *values: float | None) -> Track:
+    """Live evaluations from the start on; None is an answer without a series."""
+    outcomes = [(i * EVERY, answer(i * EVERY) if v is None else answer(i * EVERY, v)) for i, v in enumerate(values)]
+    return fold(rule, *outcomes)
+
+
+# ---------------------------------------------------------------- the five verdicts
+
+
+def test_a_fresh_value_within_the_threshold_is_ok() -> None:
+    reading = verdict(LATENCY, every_fifteen(LATENCY, 12.5), at(3))
+    assert (reading.verdict, reading.value, reading.age_seconds) == ("ok", 12.5, 3)
+    assert reading.reason == "12.5 s ≤ 30 s"
+
+
+def test_the_threshold_itself_is_not_crossed() -> None:
+    assert verdict(AT_ONCE, every_fifteen(AT_ONCE, 30), at(0)).verdict == "ok"
+    below = replace(AT_ONCE, above=False)
+    assert verdict(below, every_fifteen(below, 30), at(0)).verdict == "ok"
+    assert verdict(below, every_fifteen(below, 29), at(0)).reason == "29 s < 30 s"
+
+
+def test_crossed_for_less_than_its_time_is_pending() -> None:
+    reading = verdict(LATENCY, every_fifteen(LATENCY, 10, 34.2, 34.2), at(30))
+    assert (reading.verdict, reading.since, reading.held_seconds) == ("pending", at(15), 15)
+    assert reading.reason == "34.2 s > 30 s for 15 s of 1 m"
+
+
+def test_crossed_at_every_evaluation_for_its_time_is_firing() -> None:
+    reading = verdict(LATENCY, every_fifteen(LATENCY, 10, 31, 32, 33, 34, 34.2), at(75))
+    assert (reading.verdict, reading.since, reading.held_seconds) == ("firing", at(15), 60)
+    assert reading.reason == "34.2 s > 30 s for 1 m, at every evaluation"
+
+
+def test_time_alone_does_not_make_a_pending_trigger_fire() -> None:
+    track = every_fifteen(LATENCY, 31, 31, 31, 31)
+    assert verdict(LATENCY, track, at(45 + 29)).verdict == "pending"
+
+
+def test_without_a_for_the_first_crossing_fires() -> None:
+    assert verdict(AT_ONCE, every_fifteen(AT_ONCE, 31), at(0)).verdict == "firing"
+
+
+@pytest.mark.parametrize("interruption", [29.0, None, NAN])
+def test_one_evaluation_that_is_not_crossed_starts_the_time_anew(interruption: float | None) -> None:
+    track = every_fifteen(LATENCY, 31, 31, 31, interruption, 31, 31)
+    reading = verdict(LATENCY, track, at(75))
+    assert (reading.verdict, reading.since, reading.held_seconds) == ("pending", at(60), 15)
+
+
+def test_an_evaluation_that_was_left_out_starts_the_time_anew() -> None:
+    track = fold(LATENCY, *((t, answer(t, 31)) for t in (0, 15, 30, 60, 75)))
+    assert verdict(LATENCY, track, at(75)).since == at(60)
+
+
+def test_nothing_is_known_before_the_first_answer() -> None:
+    assert verdict(LATENCY, Track(), START) == TriggerReading("no_data", "not asked yet")
+    failed = verdict(LATENCY, fold(LATENCY, (0, SILENCE)), at(1))
+    assert (failed.verdict, failed.reason) == ("no_data", "no data yet; source failing: connection refused")
+
+
+def test_an_answer_without_series_is_no_data() -> None:
+    reading = verdict(LATENCY, every_fifteen(LATENCY, 12, None), at(15))
+    assert (reading.verdict, reading.value, reading.reason) == ("no_data", None, "the query finds nothing")
+
+
+def test_what_is_not_a_number_is_neither_healthy_nor_crossed() -> None:
+    lonely = verdict(LATENCY, fold(LATENCY, (0, answer(0, NAN))), at(0))
+    assert (lonely.verdict, lonely.reason) == ("no_data", "no number: the only series is NaN")
+    all_of_them = verdict(LATENCY, fold(LATENCY, (0, answer(0, NAN, NAN))), at(0))
+    assert (all_of_them.verdict, all_of_them.reason) == ("no_data", "no number: all 2 series are NaN")
+    beside_others = verdict(LATENCY, fold(LATENCY, (0, answer(0, NAN, 12))), at(0))
+    assert (beside_others.verdict, beside_others.value) == ("ok", 12)
+    assert beside_others.reason == "12 s ≤ 30 s; 2 series, worst pod=p1, 1 NaN"
+
+
+def test_infinity_compares_like_any_number() -> None:
+    up = verdict(AT_ONCE, fold(AT_ONCE, (0, answer(0, math.inf))), at(0))
+    assert (up.verdict, up.reason, up.curve) == ("firing", "∞ s > 30 s", ())
+    assert verdict(AT_ONCE, fold(AT_ONCE, (0, answer(0, -math.inf))), at(0)).verdict == "ok"
+
+
+def test_the_worst_of_several_series_counts_and_is_named() -> None:
+    reading = verdict(AT_ONCE, fold(AT_ONCE, (0, answer(0, 12, 41, 35))), at(0))
+    assert reading.reason == "41 s > 30 s; 2 of 3 series, worst pod=p1"
+    below = replace(AT_ONCE, above=False)
+    assert verdict(below, fold(below, (0, answer(0, 12, 41, 35))), at(0)).value == 12
+
+
+# ---------------------------------------------------------------- silence
+
+
+def test_a_failing_source_never_reads_ok() -> None:
+    track = fold(LATENCY, (0, answer(0, 12)), (15, SILENCE))
+    reading = verdict(LATENCY, track, at(15))
+    assert (reading.verdict, reading.since, reading.value) == ("stale", at(15), 12)
+    assert reading.reason == "source failing: connection refused; last value 12 s, 15 s ago"
+
+
+def test_an_old_sample_is_stale_without_any_failure() -> None:
+    track = every_fifteen(LATENCY, 12)
+    assert verdict(LATENCY, track, at(45)).verdict == "ok"
+    reading = verdict(LATENCY, track, at(46))
+    assert (reading.verdict, reading.since) == ("stale", at(45))
+    assert reading.reason == "last value 12 s is 46 s old, stale after 45 s"
+
+
+def test_a_very_old_sample_is_no_data() -> None:
+    reading = verdict(LATENCY, every_fifteen(LATENCY, 12), at(301))
+    assert (reading.verdict, reading.since, reading.value) == ("no_data", at(300), None)
+    assert reading.reason == "no sample for 5 m 1 s"
+
+
+def test_stale_begins_with_the_first_failure() -> None:
+    track = fold(LATENCY, (0, answer(0, 12)), (15, SILENCE), (30, Failure("no answer within 5 s")))
+    reading = verdict(LATENCY, track, at(50))
+    assert reading.since == at(15)
+    assert "no answer within 5 s" in reading.reason
+
+
+@pytest.mark.parametrize("later", [76, 120, 400])
+def test_a_firing_trigger_is_never_cleared_by_silence(later: float) -> None:
+    track = observe(LATENCY, every_fifteen(LATENCY, 31, 31, 31, 31, 31), SILENCE, at(75))
+    reading = verdict(LATENCY, track, at(later))
+    assert reading.verdict == ("stale" if later < 360 else "no_data")
+    assert reading.was_firing_since == at(0)
+    assert reading.reason.endswith("; was FIRING since 14:00:00 UTC until the source fell silent")
+
+
+def test_an_empty_answer_does_not_clear_a_firing_trigger_either() -> None:
+    reading = verdict(AT_ONCE, every_fifteen(AT_ONCE, 31, None, None), at(30))
+    assert (reading.verdict, reading.since, reading.was_firing_since) == ("no_data", at(15), at(0))
+
+
+def test_a_healthy_sample_does() -> None:
+    reading = verdict(AT_ONCE, every_fifteen(AT_ONCE, 31, None, 12), at(30))
+    assert (reading.verdict, reading.was_firing_since) == ("ok", None)
+
+
+def test_a_breach_that_had_ended_is_not_brought_up_by_a_later_silence() -> None:
+    for reading in (
+        verdict(AT_ONCE, every_fifteen(AT_ONCE, 31, 12, None), at(30)),
+        verdict(AT_ONCE, observe(AT_ONCE, every_fifteen(AT_ONCE, 31, 12), SILENCE, at(30)), at(30)),
+        verdict(LATENCY, every_fifteen(LATENCY, 31, 31, 31, 31, 31, 12, 31), at(90)),
+    ):
+        assert reading.was_firing_since is None
+        assert "FIRING" not in reading.reason
+
+
+def test_that_it_fired_is_still_known_when_the_breach_goes_on_after_the_silence() -> None:
+    track = fold(LATENCY, *((t, answer(t, 31)) for t in (0, 15, 30, 45, 60, 600)))
+    reading = verdict(LATENCY, track, at(600))
+    assert (reading.verdict, reading.since, reading.was_firing_since) == ("pending", at(600), at(0))
+    assert reading.reason.endswith("was FIRING since 14:00:00 UTC until the data broke off")
+
+
+def test_firing_is_remembered_through_a_silence_longer_than_the_window() -> None:
+    empty = [(t, answer(t)) for t in (float(t) for t in range(75, 7200, 15))]
+    track = fold(LATENCY, *((t, answer(t, 31)) for t in (0, 15, 30, 45, 60)), *empty)
+    assert verdict(LATENCY, track, at(7190)).was_firing_since == at(0)
+
+
+def test_the_date_is_named_when_it_is_not_todays() -> None:
+    track = every_fifteen(AT_ONCE, 31)
+    assert "since 2026-03-01 14:00:00 UTC" in verdict(AT_ONCE, track, at(86_400)).reason
+
+
+def test_an_answer_ends_the_failure() -> None:
+    track = fold(LATENCY, (0, SILENCE), (15, answer(15, 12)))
+    assert verdict(LATENCY, track, at(15)).verdict == "ok"
+
+
+# ---------------------------------------------------------------- time
+
+
+def test_the_past_makes_the_first_verdict_right() -> None:
+    steps = {float(t): 91.0 if t >= -420 else 70.0 for t in range(-1800, 1, 15)}
+    memory = TriggerRule("memory", "Memory", 90, unit="%", for_seconds=300)
+    track = observe(memory, Track(), past(steps), at(0), covers_seconds=1800)
+    reading = verdict(memory, track, at(0))
+    assert (reading.verdict, reading.since, reading.open_ended) == ("firing", at(-420), False)
+    assert reading.reason == "91 % > 90 % for 7 m, at every evaluation"
+
+
+def test_a_breach_older_than_all_that_was_asked_says_so() -> None:
+    track = observe(LATENCY, Track(), past(dict.fromkeys(range(-1800, 1, 15), 31.0)), at(0), covers_seconds=1800)
+    reading = verdict(LATENCY, track, at(0))
+    assert (reading.since, reading.open_ended) == (at(-1800), True)
+    assert "for 30 m or longer" in reading.reason
+
+
+def test_a_series_that_began_in_a_breach_has_a_beginning() -> None:
+    track = observe(LATENCY, Track(), past(dict.fromkeys(range(-300, 1, 15), 31.0)), at(0), covers_seconds=1800)
+    assert not verdict(LATENCY, track, at(0)).open_ended
+
+
+def test_an_empty_past_says_nothing_and_an_empty_present_says_no_data() -> None:
+    track = observe(LATENCY, Track(), Answer(), at(0), covers_seconds=1800)
+    assert track.newest is None
+    assert verdict(LATENCY, observe(LATENCY, track, Answer(), at(0)), at(0)).reason == "the query finds nothing"
+
+
+def test_samples_may_come_late_and_in_any_order() -> None:
+    shuffled = past({45: 31, 0: 31, 60: 31, 15: 31})
+    track = observe(LATENCY, Track(), shuffled, at(60), covers_seconds=60)
+    assert verdict(LATENCY, track, at(60)).verdict == "pending"  # 30 is missing
+    filled = observe(LATENCY, track, past({30: 31}), at(61), covers_seconds=60)
+    assert verdict(LATENCY, filled, at(61)).verdict == "firing"
+
+
+def test_a_late_present_does_not_become_the_newest() -> None:
+    track = fold(AT_ONCE, (30, answer(30, 31)), (31, answer(0, 12)))
+    assert verdict(AT_ONCE, track, at(31)).value == 31
+
+
+def test_samples_from_the_future_are_dropped() -> None:
+    track = fold(AT_ONCE, (0, answer(3600, 12)))
+    assert verdict(AT_ONCE, track, at(0)).verdict == "no_data"
+
+
+def test_a_clock_that_is_put_back_does_not_freeze_the_verdict() -> None:
+    track = every_fifteen(AT_ONCE, *[12.0] * 200)
+    hour_ago = verdict(AT_ONCE, track, at(-3600))
+    assert hour_ago.verdict == "stale"
+    assert "ahead of this machine's clock" in hour_ago.reason
+    recovered = observe(AT_ONCE, track, answer(-3600, 31), at(-3600))
+    assert verdict(AT_ONCE, recovered, at(-3600)).verdict == "firing"
+
+
+def test_a_breach_of_days_keeps_its_beginning_and_little_else() -> None:
+    track = every_fifteen(LATENCY, 10, *[31.0] * 2000)
+    reading = verdict(LATENCY, track, at(2000 * EVERY))
+    assert (reading.verdict, reading.since) == ("firing", at(15))
+    assert len(track.evaluations) < 200
+
+
+def test_the_curve_keeps_every_peak() -> None:
+    rule = replace(LATENCY, every_seconds=1)
+    steps = {float(t): 1.0 for t in range(-1790, 1)} | {-777.0: 99.0}
+    curve = verdict(rule, observe(rule, Track(), past(steps), at(0), covers_seconds=1790), at(0)).curve
+    assert len(curve) <= CURVE_POINTS
+    assert max(curve) == 99
+
+
+def test_the_sources_remarks_are_passed_on() -> None:
+    track = fold(LATENCY, (0, Answer((Point(START, 12),), ("results may be incomplete",))))
+    assert verdict(LATENCY, track, at(0)).warnings == ("results may be incomplete",)
+
+
+@pytest.mark.parametrize(
+    ("every", "stale", "no_data"), [(1.0, 30.0, 300.0), (15.0, 45.0, 300.0), (600.0, 1800.0, 1800.0)]
+)
+def test_the_default_ages(every: float, stale: float, no_data: float) -> None:
+    rule = TriggerRule("t", "T", 1, every_seconds=every)
+    assert (rule.stale_after, rule.no_data_after) == (stale, no_data)
+
+
+# ---------------------------------------------------------------- words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (34.2, "34.2"), (0.0, "0"), (30.0, "30"), (0.05, "0.05"), (0.123456, "0.1235"), (1234567.0, "1234567"),
+        (1000.0, "1000"), (-3.14159, "-3.142"), (2e20, "2e+20"), (1e-7, "1e-07"), (-math.inf, "-∞"), (9.99999, "10"),
+    ],
+)  # fmt: skip
+def test_amounts(value: float, words: str) -> None:
+    assert amount(value, "") == words
+    assert amount(value, "s") == f"{words} s"
+
+
+def test_a_hair_above_the_threshold_is_shown_as_what_it_is() -> None:
+    assert verdict(AT_ONCE, every_fifteen(AT_ONCE, 30.0004), at(0)).reason == "30.0004 s > 30 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.4, "400 ms"),
+        (1.5, "1.5 s"),
+        (48, "48 s"),
+        (60, "1 m"),
+        (432, "7 m 12 s"),
+        (7500, "2 h 5 m"),
+        (93_600, "1 d 2 h"),
+    ],
+)
+def test_spans(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+# ---------------------------------------------------------------- properties
+
+numbers = st.one_of(st.sampled_from([12.0, 30.0, 31.0, NAN, math.inf, -math.inf]), st.floats(0, 60))
+outcomes = st.one_of(st.none(), st.just(SILENCE), st.lists(numbers, max_size=3))
+histories = st.lists(outcomes, max_size=40)
+
+
+def live(rule: TriggerRule, history: list[list[float] | Failure | None]) -> list[tuple[float, AnyReading | Failure]]:
+    """One outcome for each evaluation; None is an evaluation that was never made."""
+    return [
+        (i * EVERY, one if isinstance(one, Failure) else answer(i * EVERY, *one))
+        for i, one in enumerate(history)
+        if one is not None
+    ]
+
+
+def numbers_of(one: AnyReading | Failure) -> list[float]:
+    return [] if isinstance(one, Failure) else [s.value for s in one.samples if not math.isnan(s.value)]
+
+
+@given(histories, st.floats(0, 700), st.sampled_from([0.0, 15.0, 60.0, 100.0]))
+def test_never_ok_without_a_fresh_healthy_sample(
+    history: list[list[float] | Failure | None], wait: float, held: float
+) -> None:
+    rule = replace(LATENCY, for_seconds=held)
+    made = live(rule, history)
+    now = (made[-1][0] if made else 0) + wait
+    reading = verdict(rule, fold(rule, *made), at(now))
+    if reading.verdict == "ok":
+        when, last = made[-1]
+        assert numbers_of(last)
+        assert all(value <= rule.threshold for value in numbers_of(last))
+        assert now - when <= rule.stale_after
+
+
+@given(histories, st.sampled_from([0.0, 15.0, 60.0, 100.0]))
+def test_firing_exactly_when_crossed_at_every_evaluation_of_its_time(
+    history: list[list[float] | Failure | None], held: float
+) -> None:
+    rule = replace(LATENCY, for_seconds=held)
+    made = live(rule, history)
+    if not made:
+        return
+    newest = made[-1][0]
+    crossed = {t for t, one in made if any(value > rule.threshold for value in numbers_of(one))}
+    needed = {newest - i * EVERY for i in range(math.ceil(held / EVERY) + 1)}
+    assert (verdict(rule, fold(rule, *made), at(newest)).verdict == "firing") == (needed <= crossed)
+
+
+@given(st.lists(st.floats(0, 60), max_size=300), st.integers(0, 300), st.sampled_from([0.0, 60.0]))
+def test_a_replay_in_one_piece_is_the_same_as_one_by_one(values: list[float], cut: int, held: float) -> None:
+    rule = replace(LATENCY, for_seconds=held)
+    steps = {i * EVERY: value for i, value in enumerate(values)}
+    end = len(values) * EVERY
+    whole = observe(rule, Track(), past(steps), at(end), covers_seconds=end)
+    parts = [dict(list(steps.items())[:cut]), dict(list(steps.items())[cut:])]
+    piecewise = reduce(lambda t, part: observe(rule, t, past(part), at(end), covers_seconds=end), parts, Track())
+    single = reduce(
+        lambda t, one: observe(rule, t, past({one[0]: one[1]}), at(end), covers_seconds=end), steps.items(), Track()
+    )
+    assert whole == piecewise
+    if values:
+        assert verdict(rule, whole, at(end)) == verdict(rule, single, at(end))
+        assert whole.runs == single.runs
+
+
+@given(st.permutations([(i * EVERY, 31.0 if i % 5 else 12.0) for i in range(12)]))
+def test_the_order_of_arrival_does_not_matter(arrivals: list[tuple[float, float]]) -> None:
+    end = 12 * EVERY
+    track = reduce(
+        lambda t, one: observe(LATENCY, t, past({one[0]: one[1]}), at(end), covers_seconds=end), arrivals, Track()
+    )
+    assert track == observe(LATENCY, Track(), past(dict(arrivals)), at(end), covers_seconds=end)
