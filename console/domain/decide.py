@@ -12,6 +12,8 @@ from console.domain.incident import NEEDS_PERSON, ComponentProgress, Incident, S
 
 Events = tuple[e.Event, ...]
 
+HOLD_KIND = "kubernetes.hold"
+
 
 def decide(incident: Incident, command: c.Command) -> Events:
     rule: Callable[[Incident, Any], Events] = _RULES[type(command)]
@@ -139,7 +141,7 @@ def _waive(incident: Incident, command: c.Waive) -> Events:
     _open(incident)
     if incident.check_outline(command.check) is None:
         raise Refused(f'there is no check "{command.check}"', "see: status")
-    return (e.CheckWaived(command.check, _words(command.reason, "a waiver needs a reason")),)
+    return (e.CheckWaived(command.check, _words(command.reason, "a waiver needs a reason", "--reason")),)
 
 
 def _acknowledge(incident: Incident, command: c.Acknowledge) -> Events:
@@ -168,8 +170,10 @@ def open_ends(incident: Incident) -> tuple[str, ...]:
     for component in incident.components.values():
         if component.state in ("running", "unknown"):
             reasons.append(f"component {component.id} is {component.state}")
-        elif component.state in ("failed", "stopped"):
+        elif component.state in ("failed", "stopped") and any(s.to_undo for s in component.steps.values()):
             reasons.append(f"component {component.id} is half done ({component.state})")
+    for component, step in held(incident):
+        reasons.append(f"{step.title or step.id} is still held: roll {component.id} forward to release it")
     for check in incident.outline.checks:
         state = incident.check_state(check.id)
         if check.criterion and state not in ("pass", "signed", "waived"):
@@ -177,13 +181,21 @@ def open_ends(incident: Incident) -> tuple[str, ...]:
     return tuple(reasons)
 
 
+def held(incident: Incident) -> tuple[tuple[ComponentProgress, StepProgress], ...]:
+    """The holds of other controllers that stand: whoever took them has to release them."""
+    return tuple(
+        (component, step)
+        for component in incident.components.values()
+        for step in component.steps.values()
+        if step.kind == HOLD_KIND and step.to_undo
+    )
+
+
 def _record(incident: Incident, command: c.Record) -> Events:
     fact = command.fact
     _open(incident)
     if isinstance(fact, e.VerdictChanged):
-        known = incident.verdicts.get(fact.trigger)
-        same = known is not None and (known.verdict, known.since) == (fact.verdict, fact.since)
-        return () if same else (fact,)
+        return () if incident.verdict(fact.trigger) == fact.verdict else (fact,)  # another console may have told it
     if isinstance(fact, e.CheckRan):
         if incident.check_outline(fact.check) is None:
             raise Refused(f'there is no check "{fact.check}"')
@@ -192,7 +204,7 @@ def _record(incident: Incident, command: c.Record) -> Events:
     if isinstance(fact, e.ComponentFinished):
         return _finish(component, fact)
     if isinstance(fact, e.ComponentStopped):
-        return (fact,) if component.state == "running" else ()
+        return _stopped(component, fact)
     step = component.steps.get(fact.step)
     if step is None:
         raise Refused(f'{component.id} has no step "{fact.step}"')
@@ -201,9 +213,15 @@ def _record(incident: Incident, command: c.Record) -> Events:
 
 
 def _finish(component: ComponentProgress, fact: e.ComponentFinished) -> Events:
-    if component.state != "running" or component.next_step() is not None:
+    if component.state != "running" or component.direction != fact.direction or component.next_step() is not None:
         raise Refused(f"{component.id} is not finished")
     return (fact,)
+
+
+def _stopped(component: ComponentProgress, fact: e.ComponentStopped) -> Events:
+    if step := component.under_way:
+        raise Refused(f"{component.id} can't stop: step {step.id} is {step.state}")
+    return (fact,) if component.state == "running" else ()
 
 
 # Which states of a step a fact about it may follow. An operation's facts must also name the operation under way.
@@ -213,22 +231,37 @@ _MAY_FOLLOW: dict[type[Any], frozenset[StepState]] = {
     e.StepProven: frozenset({"applied"}),
     e.StepUnknown: frozenset({"sent", "unknown"}),
     e.StepDiverged: frozenset({"sent", "applied", "unknown"}),
+    e.StepFailed: frozenset({"intended", "sent", "applied", "unknown"}),
 }
 
 
 def _follows(component: ComponentProgress, step: StepProgress, fact: Any) -> None:
-    if isinstance(fact, e.StepIntended | e.StepAlready):
-        if component.state != "running" or step.operation is not None:
-            raise Refused(f"step {step.id} can't begin: {component.id} is {component.state}, the step {step.state}")
-        return
-    if isinstance(fact, e.StepFailed) and not fact.op:
-        if step.operation is not None:
-            raise Refused(f"step {step.id} has an operation under way; its failure must name it")
+    if isinstance(fact, e.StepIntended | e.StepAlready) or (isinstance(fact, e.StepFailed) and not fact.op):
+        _begins(component, step, fact)
         return
     if step.operation is None or fact.op != step.operation.op:
         raise Refused(f"step {step.id} has no operation {fact.op}")
-    if not isinstance(fact, e.StepFailed) and step.state not in _MAY_FOLLOW[type(fact)]:
+    if step.state not in _MAY_FOLLOW[type(fact)]:
         raise Refused(f"step {step.id} is {step.state}: {type(fact).__name__} can't follow")
+    if isinstance(fact, e.StepFailed) and fact.effect != (step.state == "applied") and step.state in _CERTAIN:
+        raise Refused(f"step {step.id} is {step.state}: it {'has no' if fact.effect else 'has an'} effect")
+
+
+# Where it is certain whether the operation has an effect: nothing was sent yet, or the target said that it is there.
+_CERTAIN: frozenset[StepState] = frozenset({"intended", "applied"})
+
+
+def _begins(
+    component: ComponentProgress, step: StepProgress, fact: e.StepIntended | e.StepAlready | e.StepFailed
+) -> None:
+    """A step begins, or ends before anything was sent: only the next one of the run, in its direction, none under way."""
+    turn = component.next_step()
+    if component.state != "running" or turn is None or turn.id != step.id or component.under_way or step.operation:
+        raise Refused(f"step {step.id} can't begin: {component.id} is {component.state}, the step {step.state}")
+    if fact.direction != component.direction:
+        raise Refused(f"step {step.id} can't go {fact.direction}: {component.id} is confirmed {component.direction}")
+    if component.stop_requested and isinstance(fact, e.StepIntended):
+        raise Refused(f"step {step.id} can't begin: a stop was asked for")
 
 
 def _open(incident: Incident) -> None:
@@ -246,9 +279,9 @@ def _component(incident: Incident, component_id: str) -> ComponentProgress:
     return incident.components[component_id]
 
 
-def _words(text: str, missing: str) -> str:
+def _words(text: str, missing: str, option: str = "--note") -> str:
     if not text.strip():
-        raise Refused(missing, "say it with --note")
+        raise Refused(missing, f"say it with {option}")
     return text.strip()
 
 

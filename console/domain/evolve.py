@@ -102,17 +102,21 @@ def _sent(incident: Incident, event: e.StepSent, recorded: e.Recorded) -> Incide
     attempts = step.attempts
     if step.operation and step.operation.direction == "back":
         attempts = (*attempts, step.operation)
-    sent = _step(incident, event, recorded, state="sent", attempts=attempts)
-    return replace(sent, last_change_seq=recorded.seq)
+    return _changed(_step(incident, event, recorded, state="sent", attempts=attempts), recorded)
+
+
+def _changed(incident: Incident, recorded: e.Recorded) -> Incident:
+    """Evidence from before this event is stale: a change begins with its sending and is over when its outcome is known."""
+    return replace(incident, last_change_seq=recorded.seq)
 
 
 def _applied(incident: Incident, event: e.StepApplied, recorded: e.Recorded) -> Incident:
-    return _step(incident, event, recorded, state="applied", reason=event.detail)
+    return _changed(_step(incident, event, recorded, state="applied", reason=event.detail), recorded)
 
 
 def _proven(incident: Incident, event: e.StepProven, recorded: e.Recorded) -> Incident:
     step = incident.components[event.component].steps[event.step]
-    return _dealt_with(_step(incident, event, recorded, **_done(step, event.proof)), event)
+    return _changed(_dealt_with(_step(incident, event, recorded, **_done(step, event.proof)), event), recorded)
 
 
 def _done(step: StepProgress, reason: str) -> dict[str, Any]:
@@ -127,7 +131,7 @@ def _already(incident: Incident, event: e.StepAlready, recorded: e.Recorded) -> 
     if event.direction == "forward":
         changes: dict[str, Any] = {"state": "undone", "attempts": ()}
     else:
-        changes = {"state": "proven" if step.attempts else "already"}
+        changes = {"state": "proven" if step.to_undo else "already"}
     already = _step(incident, event, recorded, reason=event.proof, operation=None, **changes)
     return _dealt_with(already, event)
 
@@ -140,9 +144,10 @@ def _dealt_with(incident: Incident, event: Any) -> Incident:
 def _failed(incident: Incident, event: e.StepFailed, recorded: e.Recorded) -> Incident:
     step = incident.components[event.component].steps[event.step]
     attempts = step.attempts
-    if not event.effect:
+    if event.refused and not event.effect:
         attempts = tuple(a for a in attempts if a.op != event.op)
-    return _step(incident, event, recorded, state="failed", reason=event.reason, operation=None, attempts=attempts)
+    failed = _step(incident, event, recorded, state="failed", reason=event.reason, operation=None, attempts=attempts)
+    return _changed(failed, recorded) if event.effect and event.op else failed
 
 
 def _unknown(incident: Incident, event: e.StepUnknown, recorded: e.Recorded) -> Incident:
@@ -157,10 +162,9 @@ def _settled(incident: Incident, event: e.StepSettled, recorded: e.Recorded) -> 
     step = incident.components[event.component].steps[event.step]
     words = f"{recorded.actor} settled it as {event.counts_as.replace('_', ' ')}: {event.note}"
     if event.counts_as == "done":
-        settled = _dealt_with(_step(incident, event, recorded, **_done(step, words)), event)
+        settled = _changed(_dealt_with(_step(incident, event, recorded, **_done(step, words)), event), recorded)
     else:
-        attempts = tuple(a for a in step.attempts if a.op != event.op)
-        settled = _step(incident, event, recorded, state="failed", reason=words, operation=None, attempts=attempts)
+        settled = _step(incident, event, recorded, state="failed", reason=words, operation=None)
     component = settled.components[event.component]
     if component.state == "running":
         return settled
@@ -173,7 +177,7 @@ def _signed(incident: Incident, event: e.StepSigned, recorded: e.Recorded) -> In
     signed = _step(
         incident, event, recorded, state="proven" if back else "undone", reason=words, operation=None, signed=back
     )
-    return replace(_dealt_with(signed, event), last_change_seq=recorded.seq)
+    return _changed(_dealt_with(signed, event), recorded)
 
 
 def _stop_requested(incident: Incident, event: e.StopRequested, _: e.Recorded) -> Incident:

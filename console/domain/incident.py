@@ -37,7 +37,9 @@ class Operation:
 class StepProgress:
     """`attempts` are the operations whose effect stands or may stand, oldest first: what rolling forward has to undo.
 
-    `operation` is the one that has no final outcome yet; None when nothing is under way or in doubt.
+    One that was sent leaves them when the target refused it or when it is undone, and not because it could not be found: a
+    request whose answer was lost may still arrive. `operation` is the one that has no final outcome yet; None when nothing
+    is under way or in doubt.
     """
 
     id: str

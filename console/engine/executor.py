@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from console.domain import events as e
 from console.domain.commands import Confirm, Fact, Record, Stop
@@ -24,6 +24,7 @@ from console.engine.view import Preview
 
 _PROBE_PAUSES_SECONDS = (0.0, 0.5, 2.0)  # a lost answer often comes with a target that is gone for a moment
 DEFAULT_TIMEOUT_SECONDS = 300.0
+_STOPPED = "stopped as asked"
 
 
 class Executor:
@@ -83,13 +84,19 @@ class Executor:
     async def drain(self) -> None:
         """For leaving: no component begins another step; the steps under way are finished and recorded."""
         for component_id, task in self._tasks.items():
-            if not task.done() and self._runner.incident.components[component_id].state == "running":
-                await self._runner.submit(Stop(component_id))
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            if not task.done():
+                with suppress(ConsoleError):  # it has just ended, or nothing can be recorded: no step can begin either
+                    await self._runner.submit(Stop(component_id))
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())  # not gather: whoever gives up waiting must not cancel the work
 
     @property
     def working(self) -> bool:
-        return any(not task.done() for task in self._tasks.values())
+        return any(self.carries_out(component_id) for component_id in self._tasks)
+
+    def carries_out(self, component_id: str) -> bool:
+        task = self._tasks.get(component_id)
+        return task is not None and not task.done()
 
     # ------------------------------------------------------------ the run
 
@@ -108,12 +115,12 @@ class Executor:
     async def _steps(self, component_id: str, expectation: Expectation) -> None:
         while True:
             component = self._component(component_id)
-            if component.stop_requested:
-                await self._record(e.ComponentStopped(component_id, "stopped as asked"))
-                return
             step = component.next_step()
             if step is None:
                 await self._record(e.ComponentFinished(component_id, component.direction))
+                return
+            if component.stop_requested:
+                await self._record(e.ComponentStopped(component_id, _STOPPED))
                 return
             if reason := await self._step(component, step, expectation):
                 await self._record(e.ComponentStopped(component_id, reason))
@@ -151,7 +158,9 @@ class Executor:
     ) -> str:
         try:
             operation = await self._intend(component, step, change)
-        except ConsoleError as error:
+        except Exception as error:  # noqa: BLE001 - whatever the capture raises, nothing was sent
+            if self._component(component.id).stop_requested:  # it was asked for while the step was planned
+                return _STOPPED
             return await self._fail(component, step, error, effect=False)
         self._show(step.id, Progress("sending"))
         await self._record(e.StepSent(component.id, step.id, operation.op))
@@ -190,8 +199,8 @@ class Executor:
         operation: Operation,
         expectation: Expectation,
     ) -> str:
-        permit = self._gateway.permit(self._runner.incident, component.id, step.id, operation, self._runner.epoch)
         try:
+            permit = self._gateway.permit(self._runner.incident, component.id, step.id, operation, self._runner.epoch)
             receipt = await self._planner.step(step.id).apply(change.goal, permit)
         except Refused as error:
             return await self._fail(component, step, error, effect=False, op=operation.op)
@@ -238,7 +247,7 @@ class Executor:
     async def _probe(self, step_id: str, goal: Json) -> Probe:
         probe = Probe("unknown", "not read yet")
         for pause in _PROBE_PAUSES_SECONDS:
-            await asyncio.sleep(pause)
+            await self._clock.sleep(pause)
             try:
                 probe = await self._planner.step(step_id).probe(goal)
             except Exception as error:  # noqa: BLE001 - a probe that can't be made leaves the outcome unknown
@@ -252,14 +261,16 @@ class Executor:
         seconds = self._timeouts.get(step_id, DEFAULT_TIMEOUT_SECONDS)
         waiting = asyncio.create_task(self._watched(step, step_id, goal))
         given_up = asyncio.create_task(self._given_up(component_id))
+        too_long = asyncio.create_task(self._clock.sleep(seconds))
+        tasks = (waiting, given_up, too_long)
         try:
-            await asyncio.wait({waiting, given_up}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 return waiting.result()
         finally:
-            waiting.cancel()
-            given_up.cancel()
-            await asyncio.gather(waiting, given_up, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         last, _ = self.progress.get(step_id, (Progress("nothing was heard of it"), 0.0))
         why = (
             "the wait was stopped" if given_up.done() and not given_up.cancelled() else f"not there after {seconds:g} s"

@@ -14,7 +14,7 @@ _SEAL = object()
 
 
 class Permit:
-    """Proof that the gateway allowed one operation. Spent by `spend()`, which a target calls right before it sends."""
+    """Proof that the gateway allowed one operation. A target's calls that change something can't be made without one."""
 
     __slots__ = ("change", "op", "step")
 

@@ -49,7 +49,7 @@ class Planner:
         )
 
     async def plan(self, progress: StepProgress, direction: Direction) -> Change:
-        """The change of one step as of now. Undo is planned from the pre-images of all attempts that stand."""
+        """The change of one step as of now. Undo is planned from the pre-images of all attempts that stand or may stand."""
         step = self.step(progress.id)
         if direction == "back":
             return await step.plan(self._pin(progress))
@@ -70,8 +70,13 @@ class Planner:
         return self._vault.get(progress.attempts[0].change).get("pin")
 
     async def _planned(self, progress: StepProgress, direction: Direction) -> PlannedStep:
-        step = self.step(progress.id)
-        description = step.describe()
+        try:
+            step = self.step(progress.id)
+            description = step.describe()
+        except Exception as error:  # noqa: BLE001 - whatever it raises, the other steps can be shown
+            return PlannedStep(
+                progress.id, progress.title, progress.kind, progress.title, (), None, problem=told(error)
+            )
         findings: Sequence[Finding] = ()
         change, problem = None, ""
         outcomes = await asyncio.gather(self.plan(progress, direction), step.preflight(), return_exceptions=True)

@@ -125,7 +125,8 @@ class Step(Protocol):
     """A step of a kind, bound to its options and target. Every method but `apply` only reads and is safe at any time.
 
     Undoing is a change like any other: `plan_undo` makes it from the pre-images of the attempts, oldest first, and the same
-    `apply`, `probe` and `watch` carry it out, so that it has the same intent, precondition, recovery and proof.
+    `apply`, `probe` and `watch` carry it out, so that it has the same intent, precondition, recovery and proof. An attempt
+    without effect may be among them; where two speak of the same place, the newer one knows what it found there.
     """
 
     irreversible: str | None
@@ -198,11 +199,15 @@ class Lease(Protocol):
     def acquire(self) -> AbstractContextManager[None]:
         """Raises Refused, naming the holder, when another process has it."""
 
+    def held(self) -> bool:
+        """Whether this or another process has it at this moment."""
+
 
 class Journal(Protocol):
     """The append-only record. An append is on disk when `append` returns."""
 
-    lease: Lease
+    @property
+    def lease(self) -> Lease: ...
 
     def read(self, after: int = 0) -> Sequence[Recorded]: ...
 
@@ -230,6 +235,8 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds, never going back."""
+
+    async def sleep(self, seconds: float) -> None: ...
 
 
 Listener: TypeAlias = Callable[[Sequence[Recorded]], None]

@@ -1,6 +1,7 @@
 """What to do with a step that was under way when the process died: look, record what is true, never send.
 
-Runs under the lease, so the process that left it behind is certainly gone. It leaves no component `running` and no operation
+Runs under the lease, so another process that left it behind is certainly gone; what this process is carrying out at the
+moment is not its business. It leaves no component `running` and no operation
 without an outcome, except one whose target can't be read: that one is `unknown` and waits for a person.
 """
 
@@ -8,8 +9,8 @@ from __future__ import annotations
 
 from console.domain import events as e
 from console.domain.commands import Record
-from console.domain.errors import Refused, Unknown
-from console.domain.incident import ComponentProgress, StepProgress
+from console.domain.errors import ConsoleError, Refused, Unknown
+from console.domain.incident import ComponentProgress, Operation, StepProgress
 from console.engine.executor import Executor
 from console.engine.ports import Json, Vault
 from console.engine.runner import Runner
@@ -34,6 +35,8 @@ class Recovery:
             return tuple([line for i in components if (line := await self._component(i))])
 
     def _left_behind(self, component: ComponentProgress) -> bool:
+        if self._executor.carries_out(component.id):
+            return False
         return component.state == "running" or component.under_way is not None
 
     async def _component(self, component_id: str) -> str:
@@ -71,12 +74,28 @@ class Recovery:
                 )
             )
             return f"step {step.id}: {reason}"
-        goal = self._goal(operation.change)
+        try:
+            goal = self._goal(operation.change)
+        except ConsoleError as error:
+            return await self._blind(component, step, operation, error)
         if step.state == "sent":
             lost = Unknown(f"{_DIED} after sending")
             if stopped := await self._executor.settle_sent(component.id, step.id, operation, goal, lost):
                 return stopped
         return await self._executor.settle_applied(component.id, step.id, operation, goal)
+
+    async def _blind(
+        self, component: ComponentProgress, step: StepProgress, operation: Operation, error: ConsoleError
+    ) -> str:
+        """What was sent can't be read back: an effect that the target confirmed stands, unproven; any other is in doubt."""
+        reason = f"{_DIED} after sending, and it can't be looked up: {error}"
+        fact: e.StepFailed | e.StepUnknown = e.StepUnknown(component.id, step.id, operation.op, reason)
+        if step.state == "applied":
+            fact = e.StepFailed(
+                component.id, step.id, operation.direction, reason, refused=False, effect=True, op=operation.op
+            )
+        await self._runner.submit(Record(fact))
+        return f"step {step.id} needs a person: {reason}"
 
     def _goal(self, name: str) -> Json:
         document = self._vault.get(name)

@@ -1,7 +1,7 @@
 """The single writer. Every command of every part of the product comes through `submit`: decide, append, evolve, tell.
 
 Other processes may append to the same journal. `submit` then reads what they wrote and decides again on the newer state; it
-never overwrites and never acts on a past.
+never overwrites, never acts on a past, and never refuses because of one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from console.domain.commands import Command
 from console.domain.decide import decide
 from console.domain.errors import Refused, StaleJournal
-from console.domain.events import Recorded
+from console.domain.events import Event, Recorded
 from console.domain.evolve import fold
 from console.domain.incident import Incident
 from console.engine.gateway import Gateway
@@ -50,7 +50,7 @@ class Runner:
         self._gateway.refuse_unless_effects_allowed()
         async with self._turn:
             for _ in range(_MAX_RACES):
-                events = decide(self.incident, command)
+                events = await self._decide(command)
                 if not events:
                     return ()
                 try:
@@ -69,8 +69,22 @@ class Runner:
                 return recorded
         raise Refused("the journal is being written to without pause by another process", "try again")
 
-    async def _catch_up(self) -> None:
-        self._take(await asyncio.to_thread(self.journal.read, self.incident.seq))
+    async def _decide(self, command: Command) -> Sequence[Event]:
+        """A no, and "nothing to do", count only on the newest state; a yes is checked by the append itself."""
+        try:
+            events = decide(self.incident, command)
+        except Refused:
+            if not await self._catch_up():
+                raise
+            return decide(self.incident, command)
+        if not events and await self._catch_up():
+            return decide(self.incident, command)
+        return events
+
+    async def _catch_up(self) -> bool:
+        newer = await asyncio.to_thread(self.journal.read, self.incident.seq)
+        self._take(newer)
+        return bool(newer)
 
     def _take(self, recorded: Sequence[Recorded]) -> None:
         if not recorded:
@@ -78,4 +92,8 @@ class Runner:
         self.incident = fold(recorded, self.incident)
         self.history.extend(recorded)
         for listener in self._listeners:
-            listener(recorded)
+            try:
+                listener(recorded)
+            except Exception as error:  # noqa: BLE001 - it is on disk: a screen's defect must not stop what goes on
+                told = {"message": "a listener of the journal failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(told)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -20,12 +21,30 @@ FORMAT_VERSION = 1
 GENESIS = "0" * 64
 
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_TYPES = frozenset(f.default for kind in get_args(Event) for f in fields(kind) if f.name == "type")
+
+
+class Entry(NamedTuple):
+    """An event as it stands on disk: times in ISO 8601, `body` as `encode` wrote it, `hash` over it and the one before."""
+
+    seq: int
+    at: str
+    actor: str
+    epoch: int
+    body: str
+    hash: str
 
 
 def encode(event: Event) -> str:
     """One event as a canonical line of JSON with its version."""
     document = _EVENTS.dump_python(event, mode="json")
-    return json.dumps({**document, "v": FORMAT_VERSION}, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    body = json.dumps({**document, "v": FORMAT_VERSION}, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return writable(body)
+
+
+def writable(text: str) -> str:
+    """The text as it can stand in UTF-8: an argument that is no text reaches Python with lone surrogates."""
+    return text.encode(errors="replace").decode()
 
 
 def decode(seq: int, body: str) -> Event:
@@ -37,6 +56,11 @@ def decode(seq: int, body: str) -> Event:
     if version != FORMAT_VERSION:
         raise JournalDamaged(
             f"event {seq} is written in format {version}, this console reads format {FORMAT_VERSION}",
+            "open it with the release that wrote it, or a newer one",
+        )
+    if not isinstance(document.get("type"), str) or document["type"] not in _TYPES:
+        raise JournalDamaged(
+            f'event {seq} is a "{document.get("type")}", which this console does not know',
             "open it with the release that wrote it, or a newer one",
         )
     try:

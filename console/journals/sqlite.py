@@ -1,7 +1,8 @@
 """The default journal: one SQLite file that only the commander can read.
 
-Rollback journal and `synchronous=FULL`, not WAL: an acknowledged append must survive a power loss, and the WAL-reset bug of
-SQLite before 3.51.3 can lose commits of two writers. Every append is one transaction that checks the last sequence number, so
+Rollback journal and `synchronous=EXTRA`, not WAL: an acknowledged append must survive a power loss (FULL does not sync the
+folder that the rollback journal was removed from, so the last commit could come undone), and the WAL-reset bug of SQLite
+before 3.51.3 can lose commits of two writers. Every append is one transaction that checks the last sequence number, so
 two processes can share a file and neither can act on a past that has moved on.
 """
 
@@ -23,6 +24,8 @@ from console.journals.lease import FileLease
 APPLICATION_ID = 0x524C4243  # "RLBC": tells this product's file from any other SQLite file
 SCHEMA_VERSION = 1
 _BUSY_SECONDS = 10.0
+_KEEP = "keep the file as it is; journal verify says how far it can be read"
+_HEADER_BYTES = 100  # of any SQLite file; one of a single byte SQLite itself takes for a new one
 
 _SCHEMA = """
 CREATE TABLE event (
@@ -62,6 +65,16 @@ class SqliteJournal:
                 self._last_hash = (rows[-1][0], rows[-1][5])
             return events
 
+    def entries(self) -> Sequence[codec.Entry]:
+        """Every entry as it stands on disk, the chain checked: an export must say what was hashed, not what is made of it."""
+        with self._lock, self._told():
+            rows: list[_Row] = self._connection.execute(
+                "SELECT seq, at, actor, epoch, body, hash FROM event ORDER BY seq"
+            ).fetchall()
+            for _ in _checked(rows, 0, codec.GENESIS):
+                pass
+            return [codec.Entry(*row) for row in rows]
+
     def append(
         self, events: Iterable[Event], *, after: int, actor: str, epoch: int, at: datetime
     ) -> Sequence[Recorded]:
@@ -69,7 +82,8 @@ class SqliteJournal:
         with self._lock, self._told():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                rows = self._rows(events, after, actor, epoch, when)
+                rows = self._rows(events, after, codec.writable(actor), epoch, when)
+                recorded = [codec.recorded(*row[:5]) for row in rows]  # what can't be read back is not written
                 self._connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", rows)
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -78,7 +92,7 @@ class SqliteJournal:
                 raise
             if rows:
                 self._last_hash = (rows[-1][0], rows[-1][5])
-        return [codec.recorded(seq, at_, actor_, epoch_, body) for seq, at_, actor_, epoch_, body, _ in rows]
+        return recorded
 
     def last_seq(self) -> int:
         with self._lock, self._told():
@@ -92,6 +106,10 @@ class SqliteJournal:
 
     def _rows(self, events: Iterable[Event], after: int, actor: str, epoch: int, when: str) -> list[_Row]:
         last, last_epoch = self._last()
+        if last < after:
+            raise JournalDamaged(
+                f"{self.path} ends at event {last}, but event {after} was read from it", "the file was cut or replaced"
+            )
         if last != after:
             raise StaleJournal(f"the journal is at event {last}, not {after}")
         if epoch < last_epoch:
@@ -119,13 +137,15 @@ class SqliteJournal:
         return str(row[0])
 
     def _open(self, create: bool) -> sqlite3.Connection:
-        existed = self.path.exists()
-        if not existed and not create:
-            raise Refused(
-                f"there is no journal at {self.path}", "declare an incident first, or name one with --journal"
-            )
         try:
-            if not existed:
+            size = self._size()
+            if size is None and not create:
+                raise Refused(
+                    f"there is no journal at {self.path}", "declare an incident first, or name one with --journal"
+                )
+            if size and size < _HEADER_BYTES:
+                raise JournalDamaged(f"{self.path} is not a journal: too short", "name another file with --journal")
+            if size is None:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
             connection = sqlite3.connect(
@@ -141,8 +161,14 @@ class SqliteJournal:
             raise
         return connection
 
+    def _size(self) -> int | None:
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return None
+
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA synchronous=EXTRA")
         application, version = (
             connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )
@@ -174,16 +200,16 @@ class SqliteJournal:
         """SQLite's errors in words: a foreign or torn file is damage, everything else a refusal."""
         try:
             yield
+        except UnicodeDecodeError:  # SQLite quotes what is broken, and the quotation is no text
+            raise JournalDamaged(f"{self.path} is torn: its own description can't be read", _KEEP) from None
         except sqlite3.DatabaseError as error:
             text = _reason(error)
             if "not a database" in text:
                 raise JournalDamaged(
                     f"{self.path} is not a journal: {text}", "name another file with --journal"
                 ) from None
-            if "malformed" in text or "corrupt" in text:
-                raise JournalDamaged(
-                    f"{self.path} is torn: {text}", "keep the file as it is; journal verify says how far it can be read"
-                ) from None
+            if "malformed" in text or "corrupt" in text or "decode" in text:
+                raise JournalDamaged(f"{self.path} is torn: {text}", _KEEP) from None
             raise Refused(f"the journal {self.path} can't be used: {text}", "nothing was done") from None
 
 
@@ -191,12 +217,13 @@ def _checked(rows: Sequence[_Row], after: int, previous: str) -> Iterator[Record
     for expected, (seq, at, actor, epoch, body, written) in enumerate(rows, start=after + 1):
         if seq != expected:
             raise JournalDamaged(f"event {expected} is missing from the journal", "keep the file as it is")
-        previous = codec.chain(previous, seq, at, actor, epoch, body)
-        if previous != written:
+        is_text = all(isinstance(column, str) for column in (at, actor, body, written))
+        if not is_text or codec.chain(previous, seq, at, actor, epoch, body) != written:
             raise JournalDamaged(
                 f"event {seq} was changed after it was written (its hash does not match)",
                 "keep the file as it is; the events before it are intact",
             )
+        previous = written
         yield codec.recorded(seq, at, actor, epoch, body)
 
 

@@ -28,8 +28,9 @@ class FolderVault:
         name = hashlib.sha256(body).hexdigest()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not (self._folder / name).exists():
+            if not self._holds(name, body):
                 self._write(name, body)
+            self._sync()
         except OSError as error:
             raise Refused(
                 f"the pre-image can't be kept in {self._folder}: {error.strerror}", "nothing was sent"
@@ -50,6 +51,12 @@ class FolderVault:
             raise JournalDamaged(f"document {name[:12]}… in {self._folder} was changed after it was written")
         return json.loads(body)
 
+    def _holds(self, name: str, body: bytes) -> bool:
+        try:
+            return (self._folder / name).read_bytes() == body
+        except FileNotFoundError:
+            return False
+
     def _write(self, name: str, body: bytes) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=self._folder)  # mode 0600
         try:
@@ -61,6 +68,9 @@ class FolderVault:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+    def _sync(self) -> None:
+        """The folder's own names, on disk; also after a process that died between a rename and this."""
         folder = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(folder)

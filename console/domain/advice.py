@@ -1,0 +1,329 @@
+"""The next action, in words, with its command and its key in the screen: what a calm colleague would say now.
+
+Pure: rules in the order of their weight, the first that has something to say is the advice. `projection.py` asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from console.domain.events import Verdict
+from console.domain.incident import ComponentProgress, Incident
+from console.domain.notices import NoticeState
+from console.domain.outline import CheckOutline, ComponentOutline, Outline
+from console.domain.triggers import span
+
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    text: str
+    command: str = ""
+    key: str = ""  # see engine/view.py, NextAction
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerSign:
+    """What advice has to know of a trigger. `was_firing`: it fired until its data broke off, and silence clears nothing."""
+
+    id: str
+    title: str
+    verdict: Verdict
+    suggests: tuple[str, ...] = ()
+    was_firing: bool = False
+
+    @property
+    def fires(self) -> bool:
+        return self.verdict == "firing" or self.was_firing
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeSign:
+    id: str
+    title: str
+    state: NoticeState
+    due_in_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything that advice is given from. `interrupted` are components that run in the journal and nowhere else."""
+
+    incident: Incident
+    outline: Outline
+    now: datetime
+    triggers: tuple[TriggerSign, ...] = ()
+    notices: tuple[NoticeSign, ...] = ()
+    interrupted: frozenset[str] = frozenset()
+
+    @property
+    def firing(self) -> tuple[TriggerSign, ...]:
+        return tuple(t for t in self.triggers if t.fires)
+
+
+def next_action(situation: Situation) -> Advice:
+    if situation.incident.phase != "open":
+        return _before_the_incident(situation)
+    for rule in _URGENT:
+        if advice := rule(situation):
+            return _with_reminder(situation, advice)
+    for rule in _CALM:
+        if advice := rule(situation):
+            return advice
+    return Advice("Resolve the incident: nothing is open any more.", "resolve", "resolve")
+
+
+def smallest_rollback(situation: Situation) -> tuple[str, ...]:
+    """Ids of the components that what fires points to and that nobody has touched, in the order of the file.
+
+    A component that goes after others brings those along, in front of it: it can't be rolled back without them.
+    """
+    pointed = {component for trigger in situation.firing for component in trigger.suggests}
+    order: list[str] = []
+    for component in situation.outline.components:
+        if component.id in pointed and _state(situation, component.id) in ("untouched", "rolled_forward"):
+            _with_predecessors(situation, component, order)
+    return tuple(order)
+
+
+def pointing_to(situation: Situation, component: str) -> tuple[str, ...]:
+    """Titles of the firing triggers that suggest this component, while it has not been rolled back."""
+    if _state(situation, component) == "rolled_back":
+        return ()
+    return tuple(t.title for t in situation.firing if component in t.suggests)
+
+
+# ---------------------------------------------------------------- before and after
+
+
+def _before_the_incident(situation: Situation) -> Advice:
+    if firing := situation.firing:
+        text = f"Declare the incident: {_listed(t.title for t in firing)} {_fires(firing)}."
+        return Advice(text, 'declare --reason "…"', "declare")
+    if blind := [t for t in situation.triggers if t.verdict in ("no_data", "stale")]:
+        text = f"No trigger fires, but {_listed(t.title for t in blind)} can't be seen: look at the source."
+        return Advice(text, "triggers")
+    if pending := [t for t in situation.triggers if t.verdict == "pending"]:
+        return Advice(f"Watch: {_listed(t.title for t in pending)} crossed its threshold.", "triggers --watch")
+    if situation.incident.phase == "resolved":
+        return Advice(f"Nothing to do: {situation.incident.id} is resolved and no trigger fires.")
+    if not situation.triggers:
+        return Advice("Declare an incident when something is wrong.", 'declare --reason "…"', "declare")
+    return Advice("Nothing to do: no trigger fires.", "triggers --watch")
+
+
+def _with_reminder(situation: Situation, advice: Advice) -> Advice:
+    overdue = [n for n in situation.notices if n.state == "overdue"]
+    if not overdue or advice.key.startswith("acknowledge:"):
+        return advice
+    return replace(advice, text=f"{advice.text} Overdue: {_listed(n.title for n in overdue)}.")
+
+
+# ---------------------------------------------------------------- rules that come before everything else
+
+
+def _recover(situation: Situation) -> Advice | None:
+    for component in _components(situation):
+        if component.id in situation.interrupted:
+            text = f"The console that carried out {component.title} is gone: see what it left behind."
+            return Advice(text, "recover", "recover")
+    return None
+
+
+def _settle(situation: Situation) -> Advice | None:
+    for component in _components(situation):
+        if step := component.in_doubt:
+            text = f"Look at the target of {step.title}, then settle it: {step.state} ({step.reason})."
+            return Advice(text, f"settle {step.id} --as done|not-done --note …", f"settle:{step.id}")
+    return None
+
+
+def _wait(situation: Situation) -> Advice | None:
+    component = situation.incident.running
+    if component is None or component.id in situation.interrupted:
+        return None
+    if overdue := _overdue(situation):
+        return overdue
+    step = component.under_way or component.next_step()
+    if component.stop_requested:
+        return Advice(f"Wait: {component.title} stops as soon as the step under way is settled.")
+    what = step.title if step else component.title
+    return Advice(f"Wait for: {what}. Then soak and see whether the triggers clear.", "status", f"stop:{component.id}")
+
+
+def _mend(situation: Situation) -> Advice | None:
+    for component in _components(situation):
+        if component.state not in ("failed", "stopped"):
+            continue
+        step = component.next_step()
+        if step and step.by_person and component.state == "stopped":
+            text = f"Do it, then sign it: {step.title} ({component.title})."
+            return Advice(text, f"sign {step.id} --note …", f"sign:{step.id}")
+        return _half_done(component)
+    return None
+
+
+def _half_done(component: ComponentProgress) -> Advice:
+    command = "rollback" if component.direction == "back" else "rollforward"
+    failed = next((s for s in component.steps.values() if s.state == "failed"), None)
+    if failed:
+        text = f"{failed.title} failed: {failed.reason}. Look at it, then go on with {component.title}, or roll it the other way."
+    elif component.next_step() is None:
+        text = f"{component.title} has no step left: go on, so that it counts as done."
+    else:
+        text = f"{component.title} is half done ({component.reason}). Go on, or roll it the other way."
+    return Advice(text, f"{command} {component.id} --confirm {component.id}", f"go_on:{component.id}")
+
+
+def _roll_back(situation: Situation) -> Advice | None:
+    soaking = _soaking(situation)
+    if soaking and all(soaking.id in t.suggests for t in situation.firing):
+        return None  # what fires may still be falling: the soak tells
+    for component_id in smallest_rollback(situation):
+        return _roll_back_now(situation, component_id)
+    return None
+
+
+def _roll_back_now(situation: Situation, component_id: str) -> Advice:
+    title = _title(situation, component_id)
+    pointing = pointing_to(situation, component_id)
+    if pointing:
+        why = f"because {_listed(pointing)} {'point' if len(pointing) > 1 else 'points'} to it"
+    else:
+        why = "because what the triggers point to goes after it"
+    return Advice(
+        f"Roll back {title}, {why}.",
+        f"rollback {component_id} --confirm {component_id}",
+        f"roll_back:{component_id}",
+    )
+
+
+# ---------------------------------------------------------------- rules for when nothing burns
+
+
+def _overdue(situation: Situation) -> Advice | None:
+    return _tell(situation, "overdue", "Overdue")
+
+
+def _due(situation: Situation) -> Advice | None:
+    return _tell(situation, "due", "Due now")
+
+
+def _tell(situation: Situation, state: NoticeState, word: str) -> Advice | None:
+    for notice in situation.notices:
+        if notice.state == state:
+            late = f" since {span(-(notice.due_in_seconds or 0.0))}" if state == "overdue" else ""
+            text = f"{word}{late}: {notice.title}. Do it, then acknowledge it."
+            return Advice(text, f"ack {notice.id} --note …", f"acknowledge:{notice.id}")
+    return None
+
+
+def _soak(situation: Situation) -> Advice | None:
+    component = _soaking(situation)
+    if component is None or component.ended_at is None:
+        return None
+    left = situation.outline.soak_seconds - (situation.now - component.ended_at).total_seconds()
+    watched = _listed(t.title for t in situation.firing)
+    see = f"see whether {watched} clears" if watched else "see that the triggers stay quiet"
+    return Advice(f"Soak for {span(left)} after {component.title}: {see}.", "triggers --watch")
+
+
+def _still_firing(situation: Situation) -> Advice | None:
+    if not (firing := situation.firing):
+        return None
+    titles = _listed(t.title for t in firing)
+    for component in situation.outline.components:
+        free = all(_state(situation, required) == "rolled_back" for required in component.after)
+        if _state(situation, component.id) == "untouched" and free:
+            text = f"{titles} still {_fires(firing)}, with nothing left to suggest: consider {component.title}."
+            return Advice(text, f"plan {component.id}", f"roll_back:{component.id}")
+    return Advice(f"{titles} still {_fires(firing)} and every component is dealt with: look elsewhere.", "triggers")
+
+
+def _check(situation: Situation) -> Advice | None:
+    states = [(check, situation.incident.check_state(check.id)) for check in situation.outline.checks]
+    if any(state in ("not_run", "stale") for check, state in states if not check.by_person):
+        return Advice(f"{_what_can_stay(situation)}Run the checks.", "verify", "run_checks")
+    criteria = [(check, state) for check, state in states if check.criterion]
+    for check, state in criteria:
+        if state in ("fail", "unknown"):
+            evidence = situation.incident.checks[check.id].evidence
+            text = f"Mend {check.title} ({evidence}), then run the checks again; or waive it with a reason."
+            return Advice(text, "verify", "run_checks")
+    return _sign(check for check, state in criteria if state in ("not_run", "stale"))
+
+
+def _what_can_stay(situation: Situation) -> str:
+    """Said only when something was rolled back and every trigger is seen to be quiet."""
+    states = [_state(situation, c.id) for c in situation.outline.components]
+    stay = states.count("untouched")
+    if not stay or "rolled_back" not in states or any(t.verdict != "ok" for t in situation.triggers):
+        return ""
+    return f"Stop here: no trigger fires, {stay} {'component' if stay == 1 else 'components'} can stay. "
+
+
+def _blind(situation: Situation) -> Advice | None:
+    if blind := [t.title for t in situation.triggers if t.verdict in ("no_data", "stale")]:
+        return Advice(f"{_listed(blind)} can't be seen: look at the source, then resolve.", "triggers", "resolve")
+    return None
+
+
+def _sign(unsigned: Iterable[CheckOutline]) -> Advice | None:
+    for check in unsigned:
+        return Advice(f"Sign, if it is so: {check.title}.", f"sign {check.id} --note …", f"sign:{check.id}")
+    return None
+
+
+_URGENT: tuple[Callable[[Situation], Advice | None], ...] = (_recover, _settle, _wait, _mend, _roll_back)
+_CALM: tuple[Callable[[Situation], Advice | None], ...] = (_overdue, _due, _soak, _still_firing, _check, _blind)
+
+
+# ---------------------------------------------------------------- small things
+
+
+def _components(situation: Situation) -> Iterable[ComponentProgress]:
+    return situation.incident.components.values()
+
+
+def _state(situation: Situation, component_id: str) -> str:
+    progress = situation.incident.components.get(component_id)
+    return progress.state if progress else "untouched"
+
+
+def _title(situation: Situation, component_id: str) -> str:
+    found = situation.outline.component(component_id)
+    return found.title if found else component_id
+
+
+def _with_predecessors(situation: Situation, component: ComponentOutline, order: list[str]) -> None:
+    for required in component.after:
+        predecessor = situation.outline.component(required)
+        if predecessor and _state(situation, required) != "rolled_back":
+            _with_predecessors(situation, predecessor, order)
+    if component.id not in order:
+        order.append(component.id)
+
+
+def _soaking(situation: Situation) -> ComponentProgress | None:
+    """The component that was rolled back last, while its soak lasts."""
+    window = timedelta(seconds=situation.outline.soak_seconds)
+    ended = [
+        (c.ended_at, c)
+        for c in _components(situation)
+        if c.state == "rolled_back" and c.ended_at and situation.now - c.ended_at < window
+    ]
+    return max(ended, key=lambda pair: pair[0])[1] if ended else None
+
+
+def _listed(titles: Iterable[str]) -> str:
+    named = list(titles)
+    if len(named) > _NAMED:
+        named[_NAMED - 1 :] = [f"{len(named) - _NAMED + 1} more"]
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}" if named else ""
+
+
+def _fires(triggers: tuple[TriggerSign, ...]) -> str:
+    return "fires" if len(triggers) == 1 else "fire"

@@ -1,0 +1,174 @@
+"""Puts the parts together: configuration, targets, steps, sources, checks, journal. The only importer of adapters.
+
+Commands and the screen call `open_session`. Nothing here speaks to a server: targets connect when they are first asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from console.config import Procedure, TriggerConfig, load
+from console.domain.events import Mode
+from console.domain.outline import (
+    CheckOutline,
+    ComponentOutline,
+    NoticeOutline,
+    Outline,
+    StepOutline,
+    TriggerOutline,
+)
+from console.domain.triggers import TriggerRule
+from console.engine.clock import SystemClock
+from console.engine.ports import Clock, Journal, MetricSource
+from console.engine.sampler import Watched
+from console.engine.session import Parts, Session
+from console.journals.absent import AbsentJournal
+from console.journals.places import default_path
+from console.journals.sqlite import SqliteJournal
+from console.journals.vault import FolderVault
+from console.kinds import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a command asks for. Without a `journal` it is the default place for the procedure's title.
+
+    `creates`: begin a journal where there is none. Commands that only look, or act on an incident, leave no empty file behind.
+    """
+
+    config: Path
+    journal: Path | None = None
+    actor: str = ""
+    mode: Mode = "live"
+    acts: bool = True
+    creates: bool = False
+
+
+async def open_session(request: Request, registry: Registry | None = None, clock: Clock | None = None) -> Session:
+    """A session that has read its journal. Raises ConfigErrors or a ConsoleError; reads and imports in a thread."""
+    parts = await asyncio.to_thread(assemble, request, registry or Registry(), clock or SystemClock())
+    session = Session(parts)
+    try:
+        await session.open(acts=request.acts)
+    except BaseException:
+        await session.close()
+        raise
+    return session
+
+
+def assemble(request: Request, registry: Registry, clock: Clock) -> Parts:
+    procedure = load(request.config, registry)
+    path = request.journal or default_path(procedure.incident.title)
+    targets = _Targets(procedure, registry)
+    return Parts(
+        outline=outline_of(procedure, registry),
+        config_digest=procedure.digest,
+        mode=request.mode,
+        actor=request.actor,
+        clock=clock,
+        journal=_journal(path, creates=request.creates),
+        vault=FolderVault(path.with_name(path.name + ".vault")),
+        steps={
+            s.id: registry.module("step", s.kind).build(s.id, s.options, targets.get(s.target))
+            for component in procedure.components
+            for s in component.steps
+        },
+        step_timeouts={s.id: s.timeout_seconds for component in procedure.components for s in component.steps},
+        checks={
+            c.id: registry.module("check", c.kind).build(c.options, targets.get(c.target)) for c in procedure.checks
+        },
+        check_timeouts={c.id: c.timeout_seconds for c in procedure.checks},
+        watched=tuple(_watched(t, registry, targets) for t in procedure.triggers if _measured(t, registry)),
+        contexts=targets.contexts,
+        connect=targets.connect,
+        close=targets.close,
+    )
+
+
+# ------------------------------------------------------------ the procedure as the domain knows it
+
+
+def outline_of(procedure: Procedure, registry: Registry) -> Outline:
+    return Outline(
+        title=procedure.incident.title,
+        components=tuple(
+            ComponentOutline(
+                c.id, c.label, tuple(StepOutline(s.id, s.label, s.kind, s.target or "") for s in c.steps), c.after
+            )
+            for c in procedure.components
+        ),
+        triggers=tuple(
+            TriggerOutline(t.id, t.label, t.threshold or 0.0, t.unit or "", t.below is None, t.suggests)
+            for t in procedure.triggers
+            if _measured(t, registry)
+        ),
+        checks=tuple(CheckOutline(c.id, c.label, c.group, c.kind, c.criterion) for c in procedure.checks),
+        notices=tuple(NoticeOutline(n.id, n.label, n.after_seconds, n.channel) for n in procedure.notices),
+        soak_seconds=procedure.incident.soak_seconds,
+    )
+
+
+def _measured(trigger: TriggerConfig, registry: Registry) -> bool:
+    return registry.describe("source", trigger.source).has_threshold
+
+
+def _watched(trigger: TriggerConfig, registry: Registry, targets: _Targets) -> Watched:
+    rule = TriggerRule(
+        id=trigger.id,
+        title=trigger.label,
+        threshold=trigger.threshold or 0.0,
+        above=trigger.below is None,
+        unit=trigger.unit or "",
+        for_seconds=trigger.for_seconds,
+        every_seconds=trigger.every_seconds,
+        stale_after_seconds=trigger.stale_after_seconds,
+        no_data_after_seconds=trigger.no_data_after_seconds,
+        suggests=trigger.suggests,
+    )
+    module = registry.module("source", trigger.source)
+    source: MetricSource = module.build(trigger.options, targets.get(trigger.target))
+    return Watched(rule, source)
+
+
+class _Targets:
+    """The targets of the file, each built when somebody needs it."""
+
+    def __init__(self, procedure: Procedure, registry: Registry) -> None:
+        self._procedure = procedure
+        self._registry = registry
+        self._built: dict[str, Any] = {}
+
+    def get(self, name: str | None) -> Any:
+        if name is None:
+            return None
+        if name not in self._built:
+            config = self._procedure.target(name)
+            module = self._registry.module("target", config.kind)
+            self._built[name] = module.build(name, config.options)
+        return self._built[name]
+
+    def contexts(self) -> tuple[str, ...]:
+        """Names of the clusters that are acted on, as far as they are known by now."""
+        found = (getattr(target, "context", "") for target in self._built.values())
+        return tuple(dict.fromkeys(name for name in found if name))
+
+    async def connect(self) -> None:
+        """Opens clients that take their time (imports, credential plugins), each in its own thread."""
+        opening = (target.connect() for target in self._built.values() if hasattr(target, "connect"))
+        await asyncio.gather(*opening, return_exceptions=True)
+
+    async def close(self) -> None:
+        for target in self._built.values():
+            close: Callable[[], Awaitable[None]] | None = getattr(target, "close", None)
+            if close is not None:
+                await close()
+
+
+def _journal(path: Path, *, creates: bool) -> Journal:
+    if not creates and not path.exists():
+        return AbsentJournal(path)
+    return SqliteJournal(path)
