@@ -1,0 +1,109 @@
+"""What Enter tells about a trigger, component, check or notice: everything that is known, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from console.ui.literal import fit, lines, literal
+from console.ui.widgets.components import waits_for_person
+from console.ui.widgets.triggers import curve_line
+from console.ui.wording import Sign, Wording, amount, clock, countdown, duration
+
+if TYPE_CHECKING:
+    from console.engine.view import CheckView, ComponentView, NoticeView, TriggerView, ViewState
+
+_LABEL = 16
+
+
+def story(view: ViewState, panel: str, row_id: str, wording: Wording) -> tuple[str, Iterator[Content]]:
+    """The title and the lines; a row that is gone says so."""
+    for trigger in view.triggers if panel == "triggers" else ():
+        if trigger.id == row_id:
+            return trigger.title, _trigger(trigger, view, wording)
+    for component in view.components if panel == "components" else ():
+        if component.id == row_id:
+            return component.title, _component(component, wording)
+    for check in view.checks if panel == "checklist" else ():
+        if check.id == row_id:
+            return check.title, _check(check, wording)
+    for notice in view.notices if panel == "communication" else ():
+        if notice.id == row_id:
+            return notice.title, _notice(notice, wording)
+    return "Gone", iter([literal("This line is not part of the procedure any more.")])
+
+
+def _trigger(trigger: TriggerView, view: ViewState, wording: Wording) -> Iterator[Content]:
+    yield _state(wording.verdict(trigger.verdict), trigger.id)
+    yield _fact("value", amount(trigger.value, trigger.unit))
+    yield _fact("fires", f"{'above' if trigger.above else 'below'} {amount(trigger.threshold, trigger.unit)}")
+    if trigger.for_seconds:
+        yield _fact("held for", f"{duration(trigger.held_seconds)} of {duration(trigger.for_seconds)}")
+    if trigger.since is not None:
+        yield _fact("since", f"{clock(trigger.since)} UTC, {duration((view.at - trigger.since).total_seconds())} ago")
+    if trigger.age_seconds is not None:
+        yield _fact("newest value", f"{duration(trigger.age_seconds)} old")
+    if curve := curve_line(trigger, 60, wording):
+        yield Content("")
+        yield curve
+    titles = {c.id: c.title for c in view.components}
+    if trigger.suggests:
+        yield _fact("points to", ", ".join(titles.get(c, c) for c in trigger.suggests))
+    yield from _text("Because", trigger.reason)
+    for warning in trigger.warnings:
+        yield from _text("The source warns", warning)
+    yield from _text("Query", trigger.query)
+
+
+def _component(component: ComponentView, wording: Wording) -> Iterator[Content]:
+    yield _state(wording.component(component), component.id)
+    if component.suggested_by:
+        yield _fact("suggested by", ", ".join(component.suggested_by))
+    yield from _text("Because", component.reason)
+    for place, step in enumerate(component.steps, 1):
+        sign = wording.step(step, waits_for_person(step, component, place))
+        yield Content("")
+        yield literal(
+            (f"{place} of {len(component.steps)}  ", "$dim"), (step.title, "bold"), (f"   {step.kind}", "$dim")
+        )
+        yield literal("  ", (f"{sign.icon} {sign.word}", sign.style), (f"   {step.progress}" if step.progress else ""))
+        for line in lines(step.reason):
+            yield literal("  ", line)
+
+
+def _check(check: CheckView, wording: Wording) -> Iterator[Content]:
+    yield _state(wording.check(check), check.id)
+    yield _fact("group", check.group)
+    yield _fact("to resolve", "must hold" if check.criterion else "need not hold")
+    yield _fact("shown by", "a person's signature" if check.by_person else "running it")
+    yield from _text("Evidence", check.evidence or "none yet")
+
+
+def _notice(notice: NoticeView, wording: Wording) -> Iterator[Content]:
+    yield _state(wording.notice(notice), notice.id)
+    yield _fact("by", notice.channel)
+    if notice.due_at is not None:
+        yield _fact("due at", f"{clock(notice.due_at)} UTC")
+    if notice.due_in_seconds is not None and notice.state != "acknowledged":
+        late = notice.due_in_seconds < 0
+        yield _fact("that is", f"{duration(-notice.due_in_seconds)} ago" if late else countdown(notice.due_in_seconds))
+    yield from _text("Note", notice.note)
+
+
+def _state(sign: Sign, item_id: str) -> Content:
+    return literal((f"{sign.icon} {sign.word}", sign.style), (f"   {item_id}", "$dim"))
+
+
+def _fact(label: str, value: str) -> Content:
+    return literal(fit(literal((label, "$dim")), _LABEL), value)
+
+
+def _text(label: str, text: str) -> Iterator[Content]:
+    if not text:
+        return
+    yield Content("")
+    yield literal((label, "$dim underline"))
+    for line in lines(text):
+        yield literal(line)

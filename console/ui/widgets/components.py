@@ -1,0 +1,107 @@
+"""What can be rolled back: each component's state, its steps while they matter, and what points to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.content import Content
+
+from console.ui.literal import fit, literal, spread, wrapped
+from console.ui.widgets.panel import Heading, Panel, Row, press
+from console.ui.wording import Wording, duration
+
+if TYPE_CHECKING:
+    from console.engine.view import ComponentView, StepView, ViewState
+
+_OPEN_STATES = frozenset({"running", "stopped", "failed", "unknown"})
+_IN_DOUBT = frozenset({"failed", "unknown", "diverged"})
+
+
+class Components(Panel):
+    PARTS: ClassVar[frozenset[str]] = frozenset({"components", "incident"})
+
+    def __init__(self, wording: Wording) -> None:
+        super().__init__("components", "Components", "2", wording)
+        self._expanded: set[str] = set()
+
+    def fold_or_unfold(self, component_id: str) -> None:
+        """Shows the steps of a component that isn't under way, or hides them again."""
+        self._expanded ^= {component_id}
+        self.lay_out()
+
+    def rows(self, view: ViewState, width: int) -> Iterable[Row]:
+        watching = view.incident.mode == "observe"
+        for place, component in enumerate(view.components, 1):
+            lines = [self._line(component, place, width, watching)]
+            if component.state in _OPEN_STATES or component.id in self._expanded:
+                lines += self._story(component, width)
+            yield Row(component.id, tuple(lines))
+        if not view.components:
+            yield Row("", (literal(("the procedure has no components", "$dim")),))
+
+    def headline(self, view: ViewState) -> Heading:
+        for state, words in (
+            ("unknown", "UNKNOWN"),
+            ("failed", "FAILED"),
+            ("running", "running"),
+            ("stopped", "stopped"),
+            ("rolled_back", f"of {len(view.components)} rolled back"),
+        ):
+            if found := [c for c in view.components if c.state == state]:
+                sign = self.wording.component(found[0])
+                return Heading(f"{len(found)} {words}", f"{sign.icon}{len(found)}", sign.style)
+        return Heading(f"{len(view.components)} untouched", "", "$dim") if view.components else Heading()
+
+    def follow(self, old: ViewState, new: ViewState) -> str:
+        before = {c.id: (c.state, c.current) for c in old.components}
+        moved = (c.id for c in new.components if c.state in _OPEN_STATES and before.get(c.id) != (c.state, c.current))
+        return next(moved, "")
+
+    def _line(self, component: ComponentView, place: int, width: int, watching: bool) -> Content:
+        sign = self.wording.component(component)
+        state = literal((f"{sign.icon} {sign.word}", sign.style))
+        if component.state == "running" and component.current:
+            state = literal(state, (f"  step {component.current} of {len(component.steps)}", "$dim"))
+        elif component.suggested_by and component.state == "untouched":
+            by = ", ".join(component.suggested_by)
+            state = literal((f"{self.wording.suggested} suggested by {by}", "bold $attention"))
+        button = Content("")
+        if component.can_roll_back and not watching:
+            button = literal(("[ Roll back ]", "$note")).stylize(press("roll_back"))
+        name_width = _name_width(width)
+        name = fit(literal((f"{place:<2} ", "$dim"), (component.title, "bold")), name_width)
+        return spread(literal(name, " ", state), button, width)
+
+    def _story(self, component: ComponentView, width: int) -> Iterator[Content]:
+        for place, step in enumerate(component.steps, 1):
+            yield from self._step(step, component, place, width)
+        if component.state in ("stopped", "failed", "unknown") and component.reason:
+            for line in wrapped(component.reason, width - 3, 2):
+                yield literal("   ", (line, "$attention"))
+
+    def _step(self, step: StepView, component: ComponentView, place: int, width: int) -> Iterator[Content]:
+        waits = waits_for_person(step, component, place)
+        sign = self.wording.step(step, waits)
+        name = fit(literal("   ", (sign.icon, sign.style), f" {step.title}"), _name_width(width))
+        under_way = step.state in ("intended", "sent", "applied")
+        told = step.progress if under_way and step.progress else sign.word
+        state = literal(" ", (told, sign.style))
+        if step.total > 1 and under_way:
+            state = literal(state, (f" {self.wording.bar(step.done, step.total, 6)}", "$running"))
+        if step.state in ("proven", "already", "undone") and step.reason:
+            state = literal(state, (f"  {step.reason}", "$dim"))
+        timer = literal((duration(step.seconds), "$dim")) if under_way and step.seconds is not None else Content("")
+        yield spread(literal(name, state), timer, width)
+        if step.state in _IN_DOUBT:
+            for line in wrapped(step.reason, width - 5, 3):
+                yield literal("     ", line)
+
+
+def _name_width(width: int) -> int:
+    return max(12, min(36, width // 2))
+
+
+def waits_for_person(step: StepView, component: ComponentView, place: int) -> bool:
+    """Whether this step of a running component is one that only a person can do, and its turn has come."""
+    return step.by_person and component.state == "running" and component.current == place

@@ -1,0 +1,182 @@
+"""Icons and words for every state, in one place, and how times and values are written. Every widget asks here.
+
+A state is always an icon and a word; the colour comes on top. `Wording(ascii_only=True)` says the same in ASCII.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from console.engine.view import CheckView, ComponentView, NoticeView, StepView
+
+
+class Sign(NamedTuple):
+    """`style` names the theme's colours: alarm for what needs someone now, attention for what will."""
+
+    icon: str
+    word: str
+    style: str
+
+
+_ALARM, _ATTENTION, _GOOD, _RUNNING, _DIM = "bold $alarm", "$attention", "$good", "bold $running", "$dim"
+
+_VERDICTS: Mapping[str, tuple[str, str, str, str]] = {
+    "firing": ("▲", "!!", "FIRING", _ALARM),
+    "pending": ("◔", "~~", "PENDING", "bold $attention"),
+    "no_data": ("?", "??", "NO DATA", "bold $attention"),
+    "stale": ("◌", "..", "STALE", "bold $attention"),
+    "ok": ("✔", "ok", "ok", _GOOD),
+}
+_STEPS: Mapping[str, tuple[str, str, str, str]] = {
+    "untouched": ("·", "-", "untouched", _DIM),
+    "intended": ("●", "*", "about to send", _RUNNING),
+    "sent": ("●", "*", "sent", _RUNNING),
+    "applied": ("●", "*", "waiting for proof", _RUNNING),
+    "proven": ("✔", "ok", "proven", _GOOD),
+    "already": ("=", "=", "already so", _GOOD),
+    "failed": ("✘", "XX", "FAILED", _ALARM),
+    "unknown": ("⁇", "??", "UNKNOWN", _ALARM),
+    "diverged": ("≠", "!=", "DIVERGED", _ALARM),
+    "undone": ("↩", "<-", "undone", _GOOD),
+    "person": ("✎", "->", "a person's turn", "bold $attention"),
+}
+_COMPONENTS: Mapping[str, tuple[str, str, str, str]] = {
+    "untouched": ("·", "-", "untouched", _DIM),
+    "stopped": ("■", "[]", "stopped half way", "bold $attention"),
+    "failed": ("✘", "XX", "FAILED", _ALARM),
+    "unknown": ("⁇", "??", "UNKNOWN", _ALARM),
+    "rolled_back": ("✔", "ok", "rolled back", _GOOD),
+    "rolled_forward": ("↩", "<-", "rolled forward again", _GOOD),
+    "back": ("●", "*", "rolling back", _RUNNING),
+    "forward": ("●", "*", "rolling forward", _RUNNING),
+    "stopping": ("■", "[]", "stopping", "bold $attention"),
+}
+_CHECKS: Mapping[str, tuple[str, str, str, str]] = {
+    "running": ("●", "*", "running", _RUNNING),
+    "not_run": ("·", "-", "not run", _DIM),
+    "to_sign": ("✎", "->", "to sign", _DIM),
+    "pass": ("✔", "ok", "pass", _GOOD),
+    "fail": ("✘", "XX", "FAIL", _ALARM),
+    "unknown": ("⁇", "??", "UNKNOWN", "bold $attention"),
+    "stale": ("◌", "..", "stale", "$attention"),
+    "signed": ("✔", "ok", "signed", _GOOD),
+    "waived": ("~", "~", "waived", "$attention"),
+}
+_NOTICES: Mapping[str, tuple[str, str, str, str]] = {
+    "waiting": ("◷", "..", "waiting", _DIM),
+    "due": ("▲", "!!", "DUE NOW", "bold $attention"),
+    "overdue": ("▲", "!!", "OVERDUE", _ALARM),
+    "acknowledged": ("✔", "ok", "told", _GOOD),
+}
+_FINDINGS: Mapping[str, tuple[str, str, str, str]] = {
+    "ok": ("✔", "ok", "ok", _GOOD),
+    "info": ("·", "-", "note", _DIM),
+    "warn": ("▲", "!!", "WARNING", "bold $attention"),
+    "block": ("✘", "XX", "BLOCKED", _ALARM),
+}
+_LEVELS: Mapping[str, str] = {"plain": "", "good": _GOOD, "attention": _ATTENTION, "alarm": _ALARM}
+
+
+class Wording:
+    def __init__(self, ascii_only: bool = False) -> None:
+        self.ascii_only = ascii_only
+        self.cursor = ">" if ascii_only else "▸"
+        self.context = "on" if ascii_only else "⎈"
+        self.suggested = "=>" if ascii_only else "▹"
+        self.criterion = "*" if ascii_only else "◆"
+        self.dot = "-" if ascii_only else "·"
+        self.dash = "-" if ascii_only else "–"
+        self.ellipsis = ".." if ascii_only else "…"
+        self.minus = "-" if ascii_only else "−"
+        self.arrow = "->" if ascii_only else "→"
+
+    def verdict(self, verdict: str) -> Sign:
+        return self._sign(_VERDICTS, verdict)
+
+    def step(self, step: StepView, waits_for_person: bool = False) -> Sign:
+        return self._sign(_STEPS, "person" if waits_for_person else step.state)
+
+    def component(self, component: ComponentView) -> Sign:
+        if component.state == "running":
+            return self._sign(_COMPONENTS, "stopping" if component.stop_requested else component.direction)
+        return self._sign(_COMPONENTS, component.state)
+
+    def check(self, check: CheckView) -> Sign:
+        if check.running:
+            return self._sign(_CHECKS, "running")
+        return self._sign(_CHECKS, "to_sign" if check.by_person and check.state == "not_run" else check.state)
+
+    def notice(self, notice: NoticeView) -> Sign:
+        return self._sign(_NOTICES, notice.state)
+
+    def finding(self, level: str) -> Sign:
+        return self._sign(_FINDINGS, level)
+
+    def level(self, level: str) -> str:
+        return _LEVELS.get(level, "")
+
+    def sparkline(self, curve: Sequence[float], width: int, limit: float, above: bool) -> list[tuple[str, bool]]:
+        """One glyph for each of the newest `width` values, each with whether it crosses the limit."""
+        glyphs = "_.:-=+*#" if self.ascii_only else "▁▂▃▄▅▆▇█"
+        values = [v for v in curve[-width:] if math.isfinite(v)]
+        if not values:
+            return []
+        low, high = min(*values, limit, 0.0), max(*values, limit)
+        span = (high - low) or 1.0
+        top = len(glyphs) - 1
+        return [(glyphs[round((v - low) / span * top)], v > limit if above else v < limit) for v in values]
+
+    def bar(self, done: float, total: float, width: int) -> str:
+        filled = max(0, min(width, round(width * done / total))) if total > 0 else 0
+        full, empty = ("#", ".") if self.ascii_only else ("▓", "░")
+        return full * filled + empty * (width - filled)
+
+    def _sign(self, signs: Mapping[str, tuple[str, str, str, str]], state: str) -> Sign:
+        icon, plain, word, style = signs.get(state, ("?", "??", state.replace("_", " "), _ATTENTION))
+        return Sign(plain if self.ascii_only else icon, word, style)
+
+
+def duration(seconds: float) -> str:
+    """0:08, 7:12, 1:02:03."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def elapsed(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    return f"T+ {whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def countdown(seconds: float) -> str:
+    """Calm while it is far away: seconds count only in the last ten minutes."""
+    if seconds >= 600:
+        minutes = int(seconds // 60)
+        return f"in {minutes} min" if minutes < 100 else f"in {minutes // 60} h {minutes % 60:02}"
+    return f"in {duration(seconds)}"
+
+
+def clock(at: datetime) -> str:
+    return f"{at:%H:%M:%S}"
+
+
+def number(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "no value"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def amount(value: float | None, unit: str) -> str:
+    return f"{number(value)} {unit}".rstrip() if value is not None else "no value"
+
+
+def limit(threshold: float, unit: str, above: bool) -> str:
+    """The threshold as words that are true whatever the value: "max 30 s", "min 0.95"."""
+    return f"{'max' if above else 'min'} {amount(threshold, unit)}"
