@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +12,12 @@ from typing import Any
 
 from console.config.options import FilePath, OneLine
 from console.config.options import Options as TableOptions
-from console.domain.errors import Refused
+from console.domain.errors import Failed, Refused
 from console.engine.ports import Change, Description, Finding, Json
 from console.targets.kubernetes.client import APPLY, Conflict, KubernetesTarget, NotFound
 from console.targets.kubernetes.edits import Edit, Goal
-from console.targets.kubernetes.objects import Ref, content
-from console.targets.kubernetes.resources import WORKLOAD_KINDS, Resource
+from console.targets.kubernetes.objects import Ref, content, encoded, named_by
+from console.targets.kubernetes.resources import WORKLOAD_KINDS, Resource, resource_from_definition
 from console.targets.kubernetes.step import KubernetesStep, managed_by, paused
 from console.targets.text import clean_line
 
@@ -44,6 +46,11 @@ class Document:
     resource: Resource
     manifest: Json
 
+    def needs(self, missing: Sequence[Document]) -> bool:
+        """Whether its namespace or its kind is created by one of these, so that the server can't rehearse it before."""
+        namespaces = {d.ref.name for d in missing if d.ref.kind == "Namespace"}
+        return self.ref.namespace in namespaces or any(_defines(d.manifest, self.manifest) for d in missing)
+
 
 class KubernetesApply(KubernetesStep):
     def __init__(self, step_id: str, options: Options, target: KubernetesTarget) -> None:
@@ -69,56 +76,70 @@ class KubernetesApply(KubernetesStep):
     async def plan(self, pin: Json = None) -> Change:  # noqa: ARG002 - nothing is chosen here
         documents = await self._documents()
         lives = await asyncio.gather(*(self._live(d) for d in documents))
-        edits = await asyncio.gather(*(self._edit(d, live) for d, live in zip(documents, lives, strict=True)))
+        missing = [d for d, live in zip(documents, lives, strict=True) if live is None]
+        edits = await asyncio.gather(*(self._edit(d, live, missing) for d, live in zip(documents, lives, strict=True)))
         rollouts = tuple(d.ref for d in documents if d.ref.kind in WORKLOAD_KINDS)
         count = f"{len(documents)} object{'s' if len(documents) != 1 else ''}"
         name = self._options.path.name
         goal = Goal(tuple(e for e in edits if e.changes), (), rollouts, (), (f"{count} as in {name}",))
         created, changed = _count(edits)
-        words = f"{name}: {created} created, {changed} changed, {len(edits) - created - changed} already so"
-        seen = {str(d.ref): live for d, live in zip(documents, lives, strict=True)}
-        return self._change(words, goal, lives=seen, commands=[self._command()])
+        return self._change(
+            f"{name}: {created} created, {changed} changed, {len(edits) - created - changed} already so",
+            goal,
+            lives={str(d.ref): live for d, live in zip(documents, lives, strict=True)},
+            commands=[self._command()],
+            findings=_unrehearsed(missing),
+        )
 
-    async def _edit(self, document: Document, live: Json) -> Edit:
-        try:
-            after = await self._target.rehearse(
-                document.ref.path, document.manifest, APPLY, force=self._options.force_conflicts
-            )
-        except Conflict as error:
-            raise Refused(
-                f"{document.ref}: {error.message}", "set force_conflicts = true to take the field over"
-            ) from None
-        except NotFound as error:
-            raise Refused(f"{document.ref} can't be rehearsed: {error.message}", "does its namespace exist?") from None
-        except Refused as error:
-            raise Refused(f"{document.ref} in {self._options.path.name}: {error.message}") from None
+    async def _edit(self, document: Document, live: Json, missing: Sequence[Document]) -> Edit:
+        if live is None and document.needs(missing):
+            after = document.manifest
+        else:
+            after = await self._rehearsed(document)
         return Edit(
             document.ref,
             content(live),
-            _as_left(content(after), live),
+            content(after) if live is not None else named_by(content(document.manifest), content(after)),
             content_type=APPLY,
             body=document.manifest,
             uid=live["metadata"]["uid"] if live else "",
             force=self._options.force_conflicts,
         )
 
+    async def _rehearsed(self, document: Document) -> Json:
+        path, force = document.ref.path, self._options.force_conflicts
+        try:
+            return await self._target.rehearse(path, document.manifest, APPLY, force=force)
+        except Conflict as error:
+            raise Refused(
+                f"{document.ref}: {error.message}", "set force_conflicts = true to take the field over"
+            ) from None
+        except NotFound as error:
+            raise Refused(f"{document.ref} can't be rehearsed: {error.message}", "does its namespace exist?") from None
+        except (Refused, Failed) as error:
+            raise type(error)(f"{document.ref} in {self._options.path.name}: {error.message}", error.hint) from None
+
     # ------------------------------------------------------------ reading the files
 
     async def _documents(self) -> list[Document]:
         manifests = await asyncio.to_thread(read_manifests, self._options.path)
-        documents = [await self._document(m) for m in manifests]
+        documents = [await self._document(encoded(m) if m["kind"] == "Secret" else m, manifests) for m in manifests]
         documents.sort(key=lambda d: _FIRST.index(d.ref.kind) if d.ref.kind in _FIRST else len(_FIRST))
+        for ref, times in Counter(str(d.ref) for d in documents).items():
+            if times > 1:
+                raise Refused(f"{self._options.path} has {ref} {times} times", "which one is meant?")
         return documents
 
-    async def _document(self, manifest: dict[str, Any]) -> Document:
-        resource = await self._target.resource(manifest["apiVersion"], manifest["kind"])
+    async def _document(self, manifest: dict[str, Any], manifests: Sequence[Any]) -> Document:
+        api_version, kind = manifest["apiVersion"], manifest["kind"]
+        defined = (resource_from_definition(m, api_version, kind) for m in manifests)
+        resource = next((r for r in defined if r), None) or await self._target.resource(api_version, kind)
         metadata = manifest["metadata"]
         name, namespace = str(metadata["name"]), str(metadata.get("namespace") or "")
         if resource.namespaced:
             namespace = self._namespace(f"{manifest['kind']} {name}", namespace)
             manifest = {**manifest, "metadata": {**metadata, "namespace": namespace}}
-        ref = Ref(resource.api_version, resource.kind, namespace, name, resource.path(namespace or None, name))
-        return Document(ref, resource, manifest)
+        return Document(resource.ref(namespace, name), resource, manifest)
 
     def _namespace(self, what: str, written: str) -> str:
         wanted = self._options.namespace or ""
@@ -158,8 +179,9 @@ def _read(file: Path) -> Iterator[dict[str, Any]]:
 
     try:
         if file.stat().st_size > _LARGEST_FILE_BYTES:
-            raise Refused(f"{file} is larger than 10 MiB", "is it the right file?")
-        documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+            raise Refused(f"{file} is larger than {_LARGEST_FILE_BYTES // 1024**2} MiB", "is it the right file?")
+        documents = list(yaml.load_all(file.read_text(encoding="utf-8"), _loader()))
+        documents = json.loads(json.dumps(documents))  # as it will be sent: every key a text
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{file} can't be read: {clean_line(str(error))}") from None
     except yaml.YAMLError as error:
@@ -167,9 +189,36 @@ def _read(file: Path) -> Iterator[dict[str, Any]]:
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise Refused(f"{file}{where} is not YAML: {clean_line(str(problem))}") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else clean_line(str(error))
+        raise Refused(f"{file} is not a manifest: {reason}") from None
     for number, document in enumerate(documents, start=1):
         if document is not None:
             yield from _opened(document, f"{file}, document {number}")
+
+
+def _loader() -> Any:
+    """YAML as kubectl reads it: a date stays text, and a key that stands twice is a mistake."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {  # noqa: RUF012 - the name and shape that PyYAML wants
+            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            names = Counter(
+                key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"
+            )
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and names[key.value] > 1:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f'the key "{key.value}" stands twice', key.start_mark
+                    )
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 def _opened(document: Any, where: str) -> Iterator[dict[str, Any]]:
@@ -190,12 +239,14 @@ def _opened(document: Any, where: str) -> Iterator[dict[str, Any]]:
     yield document
 
 
-def _as_left(after: Json, live: Json) -> Json:
-    """A created object's rehearsal carries values that differ at the real creation (a cluster IP): they don't count."""
-    if live is None and after.get("kind") == "Service":
-        spec = {k: v for k, v in after["spec"].items() if k not in ("clusterIP", "clusterIPs")}
-        return {**after, "spec": spec}
-    return after
+def _defines(definition: Json, manifest: Json) -> bool:
+    return resource_from_definition(definition, manifest["apiVersion"], manifest["kind"]) is not None
+
+
+def _unrehearsed(missing: Sequence[Document]) -> list[Finding]:
+    waiting = [d for d in missing if d.needs(missing)]
+    text = "can't be rehearsed before its namespace or its kind is there"
+    return [Finding("info", f"{document.ref} {text}", "not_rehearsed") for document in waiting]
 
 
 def _count(edits: Sequence[Edit]) -> tuple[int, int]:

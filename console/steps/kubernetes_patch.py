@@ -6,28 +6,37 @@ A container, variable or key that doesn't exist is an error and not an addition:
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from console.config.options import OneLine
 from console.config.options import Options as TableOptions
-from console.domain.difference import ABSENT, Path, by_name, lookup
+from console.domain.difference import Path, by_name, lookup
 from console.domain.errors import Refused
-from console.engine.ports import Change, Description, Finding, Json, fingerprint
+from console.engine.ports import Change, Description, Finding, Json, canonical
 from console.targets.kubernetes.client import MERGE, STRATEGIC, KubernetesTarget
 from console.targets.kubernetes.edits import Claim, Edit, Goal
-from console.targets.kubernetes.objects import Ref, content, readable, visible
+from console.targets.kubernetes.objects import Ref, content, encoded, readable, visible
 from console.targets.kubernetes.readers import Reader, readers_of
-from console.targets.kubernetes.resources import WORKLOAD_KINDS, WORKLOADS, Resource, default_api_version
-from console.targets.kubernetes.restarts import restart_edit
+from console.targets.kubernetes.resources import (
+    WORKLOAD_KINDS,
+    WORKLOADS,
+    Resource,
+    default_api_version,
+    takes_strategic,
+    workload_ref,
+)
+from console.targets.kubernetes.restarts import restart_edit, version_of
 from console.targets.kubernetes.step import KubernetesStep, managed_by, paused, spelled
 
 KIND = "kubernetes.patch"
 TARGET_KINDS = ("kubernetes",)
 
+_READ_KINDS = ("ConfigMap", "Secret")
 _CONTENT_TYPES = {"strategic": STRATEGIC, "merge": MERGE}
 
 
@@ -51,6 +60,12 @@ class Options(TableOptions):
     may_add: bool = False
     """Allow the patch to add what isn't there yet, instead of calling it a misspelling."""
 
+    @model_validator(mode="after")
+    def _something_is_read(self) -> Options:
+        if self.restart_readers and self.object.partition("/")[0] not in _READ_KINDS:
+            raise ValueError("restart_readers is for a ConfigMap or a Secret; nothing reads any other object")
+        return self
+
 
 class KubernetesPatch(KubernetesStep):
     def __init__(self, step_id: str, options: Options, target: KubernetesTarget) -> None:
@@ -58,7 +73,9 @@ class KubernetesPatch(KubernetesStep):
         self._options = options
         self._kind, _, self._name = options.object.partition("/")
         self._api_version = options.api_version or ""
-        self._type = options.patch_type or ("merge" if options.api_version else "strategic")
+        self._type = options.patch_type or ("strategic" if takes_strategic(self._api_version) else "merge")
+        patch: Json = json.loads(canonical(options.patch))  # the file's lists arrive as tuples; a patch has lists
+        self._patch = encoded(patch) if self._kind == "Secret" else patch
 
     def describe(self) -> Description:
         where = f" in {self._options.namespace}" if self._options.namespace else ""
@@ -69,95 +86,95 @@ class KubernetesPatch(KubernetesStep):
         findings = await self._permitted(["get", "patch"], resource, self._options.namespace or "", self._name)
         if any(f.level == "block" for f in findings):
             return findings
-        live = await self._live(resource)
+        live = await self._existing(resource, self._ref(resource))
         findings += managed_by(live)
-        if "template" in (self._options.patch.get("spec") or {}):
+        if "template" in (self._patch.get("spec") or {}):
             findings += paused(live)
-        return [*findings, *self._immutable(live)]
+        return [*findings, *self._immutable(live), *await self._may_restart()]
 
     async def plan(self, pin: Json = None) -> Change:  # noqa: ARG002 - nothing is chosen here
         resource = await self._resource()
-        live = await self._live(resource)
         ref = self._ref(resource)
+        live = await self._existing(resource, ref)
         if not self._options.may_add:
-            refuse_additions(self._options.patch, live, str(ref), merge_lists=self._type == "strategic")
+            refuse_additions(self._patch, live, str(ref), merge_lists=self._type == "strategic")
         content_type = _CONTENT_TYPES[self._type]
-        after = await self._target.rehearse(ref.path, self._options.patch, content_type)
+        after = await self._target.rehearse(ref.path, self._patch, content_type)
         edit = Edit(
             ref,
             content(live),
             content(after),
             content_type=content_type,
-            body=self._options.patch,
+            body=self._patch,
             uid=live["metadata"]["uid"],
         )
-        readers = await self._readers()
-        restarts = await self._restarts(live, edit, readers)
-        lives = {
-            str(ref): live,
-            **{str(self._reader_ref(r)): r.workload for r in readers if self._options.restart_readers},
-        }
-        rollouts = [ref] if self._kind in WORKLOAD_KINDS else []
-        if self._options.restart_readers:
-            rollouts += [self._reader_ref(r) for r in readers]
-        goal = Goal(
-            tuple(e for e in (edit, *restarts) if e.changes), tuple(self._claims(ref, edit.after)), tuple(rollouts)
-        )
+        readers, findings = await self._readers()
+        to_restart = [r for r in readers if self._options.restart_readers and not r.notices]
+        restarts = await self._restarts(live, edit, to_restart)
+        lives = {str(ref): live, **{str(workload_ref(r.workload)): r.workload for r in to_restart}}
+        rollouts = ([ref] if self._kind in WORKLOAD_KINDS else []) + [workload_ref(r.workload) for r in to_restart]
+        edits = tuple(e for e in (edit, *restarts) if e.changes)
         return self._change(
             self._summary(ref, edit, restarts),
-            goal,
+            Goal(edits, tuple(self._claims(ref, edit.after)), tuple(rollouts)),
             lives=lives,
             commands=[self._command(), *(self._restart_command(e) for e in restarts)],
-            findings=self._reader_findings(readers, restarts, edit),
+            findings=[*findings, *self._reader_findings(readers, restarts, edit)],
         )
 
     # ------------------------------------------------------------ readers
 
-    async def _readers(self) -> list[Reader]:
-        if self._kind != "ConfigMap":
+    async def _readers(self) -> tuple[list[Reader], list[Finding]]:
+        """Who reads the object. Not being allowed to look is only told, unless they are to be restarted."""
+        if self._kind not in _READ_KINDS:
+            return [], []
+        found = await asyncio.gather(*(self._workloads(w) for w in WORKLOADS), return_exceptions=True)
+        refused = [r for r in found if isinstance(r, BaseException)]
+        if refused and (self._options.restart_readers or not isinstance(refused[0], Refused)):
+            raise refused[0]
+        workloads = [item for items in found if not isinstance(items, BaseException) for item in items]
+        hidden = f"who else reads {self._kind} {self._name} can't be seen: " + "; ".join(str(r) for r in refused)
+        findings = [Finding("warn", hidden, "readers_unknown")] if refused else []
+        return readers_of(self._kind, self._name, workloads), findings
+
+    async def _workloads(self, resource: Resource) -> list[Json]:
+        items = await self._target.list(resource.path(self._options.namespace))
+        return [{**item, "kind": resource.kind, "apiVersion": resource.api_version} for item in items]
+
+    async def _may_restart(self) -> list[Finding]:
+        """What stands in the way of restarting the readers; nothing when that isn't asked for."""
+        if not self._options.restart_readers:
             return []
-        namespace = self._options.namespace
-        found = await asyncio.gather(*(self._target.list(w.path(namespace)) for w in WORKLOADS))
-        workloads = [
-            {**item, "kind": w.kind, "apiVersion": w.api_version}
-            for w, items in zip(WORKLOADS, found, strict=True)
-            for item in items
-        ]
-        return readers_of(self._name, workloads)
+        readers, _ = await self._readers()
+        kinds = {r.workload["kind"] for r in readers if not r.notices}
+        needed = [w for w in WORKLOADS if w.kind in kinds]
+        checked = [await self._permitted(["patch"], w, self._options.namespace or "") for w in needed]
+        standing_in_the_way = [f for found in checked for f in found if f.level == "block"]
+        return [*standing_in_the_way, *(f for r in readers if not r.notices for f in paused(r.workload))]
 
     async def _restarts(self, live: Json, edit: Edit, readers: list[Reader]) -> list[Edit]:
-        if not self._options.restart_readers or edit.after is None:
-            return []
-        version = fingerprint(edit.after.get("data"))[:16]
+        version = version_of({**edit.after, "metadata": live["metadata"]})
         edits = [
-            await restart_edit(self._target, self._reader_ref(r), r.workload, live, version, changed=edit.changes)
+            await restart_edit(self._target, workload_ref(r.workload), r.workload, live, version, changed=edit.changes)
             for r in readers
         ]
         return [e for e in edits if e is not None]
 
-    def _reader_ref(self, reader: Reader) -> Ref:
-        workload = reader.workload
-        resource = next(w for w in WORKLOADS if w.kind == workload["kind"])
-        metadata = workload["metadata"]
-        path = resource.path(metadata["namespace"], metadata["name"])
-        return Ref(resource.api_version, resource.kind, metadata["namespace"], metadata["name"], path)
-
     def _reader_findings(self, readers: list[Reader], restarts: list[Edit], edit: Edit) -> list[Finding]:
         if not readers:
-            if self._kind != "ConfigMap":
+            if self._kind not in _READ_KINDS:
                 return []
-            return [
-                Finding("warn", f"no workload in {self._options.namespace} reads ConfigMap {self._name}", "no_readers")
-            ]
-        restarted = {e.ref.name for e in restarts}
+            text = f"no workload in {self._options.namespace} reads {self._kind} {self._name}"
+            return [Finding("warn", text, "no_readers")]
+        restarted = {str(e.ref) for e in restarts}
         found = []
         for reader in readers:
-            if reader.workload["metadata"]["name"] in restarted:
-                found.append(
-                    Finding("info", f"restarts {reader.name}, which reads it by {', '.join(reader.ways)}", "restart")
-                )
-            elif not self._options.restart_readers and edit.changes:
-                found.append(Finding("warn", f"{reader.name} {reader.consequence}", "reader_not_restarted"))
+            if str(workload_ref(reader.workload)) in restarted:
+                text = f"restarts {reader.name}, which reads it by {', '.join(reader.ways)}"
+                found.append(Finding("info", text, "restart"))
+            elif edit.changes:
+                level: Literal["info", "warn"] = "info" if reader.notices else "warn"
+                found.append(Finding(level, f"{reader.name} {reader.consequence}", "reader_not_restarted"))
         return found
 
     # ------------------------------------------------------------ words and small things
@@ -171,13 +188,13 @@ class KubernetesPatch(KubernetesStep):
         """One claim for each value that the patch sets."""
         shown = visible(after)
         return [
-            Claim(ref, path, value, f"{readable(path)}={_plain(_at(shown, path, value))}")
-            for path, value in leaves(self._options.patch, after, merge_lists=self._type == "strategic")
+            Claim(ref, path, value, f"{readable(path)}={_plain(lookup(shown, path))}")
+            for path, value in leaves(self._patch, after, merge_lists=self._type == "strategic")
         ]
 
     def _command(self) -> str:
         what = f"{self._kind.lower()}/{self._name}"
-        body = spelled(self._kind, self._options.patch)
+        body = spelled(self._kind, self._patch)
         return self._kubectl("patch", what, "--type", self._type, "-p", body, namespace=self._options.namespace or "")
 
     def _restart_command(self, edit: Edit) -> str:
@@ -191,15 +208,8 @@ class KubernetesPatch(KubernetesStep):
             raise Refused(f"step {self._id}: a {self._kind} lives in a namespace", 'give the step namespace = "…"')
         return resource
 
-    async def _live(self, resource: Resource) -> Json:
-        live = await self._target.get(resource.path(self._options.namespace, self._name))
-        return {"kind": resource.kind, "apiVersion": resource.api_version, **live}
-
     def _ref(self, resource: Resource) -> Ref:
-        namespace = (self._options.namespace or "") if resource.namespaced else ""
-        return Ref(
-            resource.api_version, self._kind, namespace, self._name, resource.path(namespace or None, self._name)
-        )
+        return resource.ref(self._options.namespace or "", self._name)
 
     def _immutable(self, live: Json) -> list[Finding]:
         if not live.get("immutable"):
@@ -226,6 +236,8 @@ def _refuse_new_items(items: list[Any], live: list[Any], where: str, path: str) 
     if not named or present is None:
         return
     for name, item in named.items():
+        if item.get("$patch") == "delete":  # what is not there needs no deleting
+            continue
         if name not in present:
             raise Refused(
                 _no_such(where, path, name.strip("[]"), {n.strip("[]"): None for n in present}),
@@ -262,6 +274,8 @@ def leaves(patch: Json, after: Json, *, merge_lists: bool, path: Path = ()) -> l
             continue
         here = (*path, key)
         inner = after.get(key) if isinstance(after, dict) else None
+        if inner is None:  # the server keeps no such value: there is nothing to read back
+            continue
         if isinstance(value, dict) and isinstance(inner, dict):
             found += leaves(value, inner, merge_lists=merge_lists, path=here)
         elif merge_lists and isinstance(value, list) and isinstance(inner, list) and by_name(value) and by_name(inner):
@@ -270,13 +284,8 @@ def leaves(patch: Json, after: Json, *, merge_lists: bool, path: Path = ()) -> l
                 rest = {k: v for k, v in item.items() if k != "name"}
                 found += leaves(rest, present.get(name, {}), merge_lists=True, path=(*here, name))
         else:
-            found.append((here, inner if inner is not None else value))
+            found.append((here, inner))
     return found
-
-
-def _at(shown: Json, path: Path, fallback: Json) -> Json:
-    value = lookup(shown, path)
-    return fallback if value is ABSENT else value
 
 
 def _plain(value: Json) -> str:

@@ -6,7 +6,6 @@ named by the file (number or image) or found by evidence that it was healthy, sh
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ from console.domain.errors import Refused
 from console.engine.ports import Change, Description, Finding, Json, fingerprint
 from console.targets.kubernetes.client import MERGE, KubernetesTarget
 from console.targets.kubernetes.edits import Claim, Edit, Goal
-from console.targets.kubernetes.objects import REVISION, Ref, content, merge_patch
+from console.targets.kubernetes.objects import REVISION, content, merge_patch
 from console.targets.kubernetes.resources import AUTOSCALER, DEPLOYMENT, REPLICA_SET
 from console.targets.kubernetes.restarts import bare, with_restarts_of
 from console.targets.kubernetes.rollout import replica_sets_of
@@ -72,15 +71,15 @@ class Revision:
         return fingerprint(self.template)
 
     def __str__(self) -> str:
-        return f"revision {self.number} ({', '.join(self.images)})"
+        images = ", ".join(self.images)
+        return f"revision {self.number} ({images})" if self.number else images
 
 
 class KubernetesRolloutUndo(KubernetesStep):
     def __init__(self, step_id: str, options: Options, target: KubernetesTarget) -> None:
         super().__init__(step_id, target)
         self._options = options
-        path = DEPLOYMENT.path(options.namespace, options.deployment)
-        self._ref = Ref(DEPLOYMENT.api_version, DEPLOYMENT.kind, options.namespace, options.deployment, path)
+        self._ref = DEPLOYMENT.ref(options.namespace, options.deployment)
 
     def describe(self) -> Description:
         chosen = self._options.image or (f"revision {self._options.revision}" if self._options.revision else "")
@@ -89,7 +88,7 @@ class KubernetesRolloutUndo(KubernetesStep):
 
     async def preflight(self) -> Sequence[Finding]:
         namespace, name = self._options.namespace, self._options.deployment
-        findings = await self._permitted(["get", "patch", "watch"], DEPLOYMENT, namespace, name)
+        findings = await self._permitted(["get", "patch"], DEPLOYMENT, namespace, name)
         findings += await self._permitted(["list"], REPLICA_SET, namespace)
         if any(f.level == "block" for f in findings):
             return [f for f in findings if f.level == "block"]
@@ -105,14 +104,10 @@ class KubernetesRolloutUndo(KubernetesStep):
         current = live["spec"]["template"]
         chosen = self._pinned(revisions, bare(current), pin) if pin else self._choose(revisions, bare(current))
         goal_template = with_restarts_of(current, chosen.template)
-        before = content(live)
-        after = copy.deepcopy(before)
-        after["spec"]["template"] = goal_template
-        body = {"spec": {"template": merge_patch(before["spec"]["template"], goal_template)}}
-        edit = Edit(self._ref, before, after, content_type=MERGE, body=body, uid=live["metadata"]["uid"])
-        if edit.changes:
-            await self._target.rehearse(self._ref.path, body, MERGE)
-        claim = Claim(self._ref, ("spec", "template"), goal_template, f"runs {', '.join(chosen.images)}")
+        edit = await self._edit(live, goal_template)
+        claim = Claim(
+            self._ref, ("spec", "template"), edit.after["spec"]["template"], f"runs {', '.join(chosen.images)}"
+        )
         goal = Goal((edit,) if edit.changes else (), (claim,), (self._ref,))
         words = f"{self._ref} → {chosen}" if edit.changes else f"{self._ref} runs {chosen} already"
         return self._change(
@@ -122,6 +117,13 @@ class KubernetesRolloutUndo(KubernetesStep):
             commands=[self._command(chosen.number)],
             pin={"template": chosen.pin},
         )
+
+    async def _edit(self, live: Json, template: Json) -> Edit:
+        before = after = content(live)
+        body = {"spec": {"template": merge_patch(before["spec"]["template"], template)}}
+        if body["spec"]["template"]:
+            after = content(await self._target.rehearse(self._ref.path, body, MERGE))
+        return Edit(self._ref, before, after, content_type=MERGE, body=body, uid=live["metadata"]["uid"])
 
     # ------------------------------------------------------------ choosing
 
@@ -153,9 +155,8 @@ class KubernetesRolloutUndo(KubernetesStep):
         """The newest earlier revision with evidence: pods that are available now, or a long life as the current one."""
         earlier = [r for r in revisions if r.template != current]
         for revision in reversed(earlier):
-            following = next((r for r in revisions if r.number > revision.number), None)
-            lasted = (following.created - revision.created).total_seconds() if following else 0.0
-            if revision.available or lasted >= self._options.healthy_for_seconds:
+            lasted = _lasted(revision, revisions)
+            if revision.available or (lasted is not None and lasted >= self._options.healthy_for_seconds):
                 return revision
         raise Refused(
             f"no earlier revision of {self._ref} shows that it was healthy",
@@ -178,7 +179,7 @@ class KubernetesRolloutUndo(KubernetesStep):
         return [Finding("info", f"autoscaler {n} sets its replicas; they are left alone", "autoscaler") for n in names]
 
     async def _live(self) -> Json:
-        return await self._target.get(self._ref.path)
+        return await self._existing(DEPLOYMENT, self._ref)
 
     def _command(self, revision: int | None) -> str:
         to = (f"--to-revision={revision}",) if revision else ()
@@ -198,6 +199,14 @@ def _revision(replica_set: Json) -> Revision:
         available=int((replica_set.get("status") or {}).get("availableReplicas", 0)),
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
     )
+
+
+def _lasted(revision: Revision, revisions: list[Revision]) -> float | None:
+    """Seconds as the current one. None when unknown: a revision that came back is still as old as its first time."""
+    following = next((r for r in revisions if r.number > revision.number), None)
+    if following is None or revision.formerly or following.formerly:
+        return None
+    return (following.created - revision.created).total_seconds()
 
 
 def _runs(revision: Revision, image: str) -> bool:

@@ -1,8 +1,9 @@
 """A cluster context: target kind `kubernetes`.
 
-`client.py` speaks to the API server, `auth.py` opens it as kubeconfig says, `objects.py` says what of an object counts,
-`edits.py` carries a change of several objects out, `rollout.py` watches workloads, `readers.py` finds who reads a ConfigMap,
-`step.py` is what every step kind of Kubernetes shares. Importing this package does not import the `kubernetes` client.
+`client.py` speaks to the API server, `wire.py` under it makes one exchange, `auth.py` opens it as kubeconfig says, `objects.py`
+says what of an object counts, `edits.py` carries a change of several objects out, `rollout.py` watches workloads, `readers.py`
+finds who reads a ConfigMap or Secret, `step.py` is what every step kind of Kubernetes shares. Importing this package does not
+import the `kubernetes` client.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from console.config.options import FilePath
+from console.config.options import FilePath, PositiveDuration
 from console.config.options import Options as TableOptions
-from console.targets.kubernetes.client import KubernetesTarget
+from console.targets.kubernetes.client import TIMEOUT_SECONDS, KubernetesTarget
 
 KIND = "kubernetes"
 
@@ -27,7 +28,15 @@ class Options(TableOptions):
     """The context in that file; left out: its current one, which is named on every screen."""
     in_cluster: bool = False
     """Use the service account of the pod that the console runs in."""
+    timeout_seconds: PositiveDuration = TIMEOUT_SECONDS
+    """How long the API server may be silent before a call counts as unanswered."""
 
 
 def build(name: str, options: Options) -> KubernetesTarget:
-    return KubernetesTarget(name, kubeconfig=options.kubeconfig, context=options.context, in_cluster=options.in_cluster)
+    return KubernetesTarget(
+        name,
+        kubeconfig=options.kubeconfig,
+        context=options.context,
+        in_cluster=options.in_cluster,
+        timeout_seconds=options.timeout_seconds,
+    )

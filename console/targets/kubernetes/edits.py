@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from console.domain.difference import ABSENT, Path, by_name, differences, lookup, say
+from console.domain.difference import ABSENT, Difference, Path, by_name, differences, lookup, say, spell
 from console.engine.ports import Json
-from console.targets.kubernetes.objects import Ref, content, visible
+from console.targets.kubernetes.objects import Ref, content, same, visible
 from console.targets.text import clean_line
 
 Verb = Literal["patch", "delete"]
@@ -36,7 +36,7 @@ class Edit:
 
     @property
     def changes(self) -> bool:
-        return bool(self.before != self.after)
+        return not same(self.before, self.after)
 
     def identified(self) -> Json:
         if self.identity is not None:
@@ -84,11 +84,10 @@ class Claim:
         """What speaks against the claim in the live object, or ""."""
         if obj is None:
             return f"{self.ref} is gone"
-        found = lookup(content(obj), self.path)
-        if found == self.value:
+        now = content(obj)
+        if same(lookup(now, self.path), self.value):
             return ""
-        shown = visible({"name": str(self.path[-1]) if self.path else "", "value": found})["value"]
-        return clean_line(f"{self.ref} no longer has {self.text}: it reads {say(shown)}", limit=300)
+        return clean_line(f"{self.ref} no longer has {self.text}: it reads {_seen(now, self.path)}", limit=300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,71 +126,67 @@ def standing(edit: Edit, live: Json) -> tuple[str, str]:
     if now is None:
         return ("old", "not there") if edit.before is None else ("neither", "it is gone")
     if edit.before is None:
-        missing = [d for d in differences(edit.after, now) if d.old is not ABSENT]
-        if not missing:
-            return "new", "there"
-        return "neither", f"{missing[0].where} is {_shown(lookup(visible(now), missing[0].path))}"
+        missing = unlike(edit.after, now)
+        return ("neither", _apart(edit, now, missing[0])) if missing else ("new", "there")
     changed = list(differences(edit.before, edit.after))
     read = [(d, lookup(now, d.path)) for d in changed]
-    if all(_same(d.new, value) for d, value in read):
+    if all(same(d.new, value) for d, value in read):
         return "new", "as it should be"
-    if all(_same(d.old, value) for d, value in read):
+    if all(same(d.old, value) for d, value in read):
         return "old", "as it was"
-    odd = next(d for d, value in read if not _same(d.new, value))
-    wanted, found = (_shown(lookup(visible(side), odd.path)) for side in (edit.after, now))
-    return "neither", f"{odd.where} should be {wanted}, is {found}"
+    return "neither", _apart(edit, now, next(d for d, value in read if not same(d.new, value)))
 
 
-def _same(wanted: Any, found: Any) -> bool:
-    return wanted is found if wanted is ABSENT or found is ABSENT else bool(wanted == found)
+def unlike(made: Json, now: Json) -> list[Difference]:
+    """Where an object that was made is no longer as it was made; what others added beside it doesn't count."""
+    return [d for d in differences(made, now) if d.old is not ABSENT]
 
 
-def _shown(value: Any) -> str:
-    return clean_line(say(value), limit=120)
+def _apart(edit: Edit, now: Json, odd: Difference) -> str:
+    return f"{odd.where} should be {_seen(edit.after, odd.path)}, is {_seen(now, odd.path)}"
+
+
+def _seen(document: Json, path: Path) -> str:
+    return clean_line(say(lookup(visible(document), path)), limit=120)
 
 
 class ChangedSince(Exception):
     """At `path` the object is neither what was there before nor what was left: somebody else changed it."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path} is neither what this console left there nor what was there before")
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{spell(path)} is neither what this console left there nor what was there before")
 
 
-def revert(before: Any, after: Any, live: Any, path: str = "") -> Any:
+def revert(before: Any, after: Any, live: Any, path: Path = ()) -> Any:
     """`live` with the change from `before` to `after` taken back, and everything else kept as it is now.
 
     Raises ChangedSince where somebody else changed the very thing that would be taken back.
     """
-    if _same(live, after):
+    if same(live, after):
         return before
-    if _same(before, after):
+    if same(before, after) or same(live, before):
         return live
-    if isinstance(before, dict) and isinstance(after, dict) and isinstance(live, dict):
+    if all(isinstance(side, dict) or side is ABSENT for side in (before, after, live)):
         return _revert_mapping(before, after, live, path)
-    if isinstance(before, list) and isinstance(after, list) and isinstance(live, list):
+    if all(isinstance(side, list) or side is ABSENT for side in (before, after, live)):
         return _revert_named(before, after, live, path)
-    if _same(live, before):
-        return before
-    raise ChangedSince(path or "it")
+    raise ChangedSince(path)
 
 
-def _revert_mapping(before: dict[str, Any], after: dict[str, Any], live: dict[str, Any], path: str) -> dict[str, Any]:
+def _revert_mapping(before: Any, after: Any, live: Any, path: Path) -> Any:
+    """What is kept of a mapping that one of the sides may not have: beside our key, somebody else may have put another."""
+    old, left, now = ({} if side is ABSENT else side for side in (before, after, live))
     result: dict[str, Any] = {}
-    for key in [
-        *before,
-        *(k for k in live if k not in before),
-        *(k for k in after if k not in before and k not in live),
-    ]:
-        where = f"{path}.{key}" if path else key
-        value = revert(before.get(key, ABSENT), after.get(key, ABSENT), live.get(key, ABSENT), where)
+    for key in [*old, *(k for k in now if k not in old), *(k for k in left if k not in old and k not in now)]:
+        value = revert(old.get(key, ABSENT), left.get(key, ABSENT), now.get(key, ABSENT), (*path, key))
         if value is not ABSENT:
             result[key] = value
-    return result
+    return ABSENT if before is ABSENT and not result else result
 
 
-def _revert_named(before: list[Any], after: list[Any], live: list[Any], path: str) -> list[Any]:
-    named = [by_name(items) for items in (before, after, live)]
-    if any(items is None for items in named):
+def _revert_named(before: Any, after: Any, live: Any, path: Path) -> Any:
+    old, left, now = (ABSENT if side is ABSENT else by_name(side) for side in (before, after, live))
+    if old is None or left is None or now is None:
         raise ChangedSince(path)
-    old, left, now = (items or {} for items in named)
-    return list(_revert_mapping(old, left, now, path).values())
+    result = _revert_mapping(old, left, now, path)
+    return ABSENT if result is ABSENT else list(result.values())

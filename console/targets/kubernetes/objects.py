@@ -6,16 +6,17 @@ everything that a person sees or that the journal keeps the fingerprint of.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from console.domain.difference import ABSENT, Difference, Path, differences, say
-from console.engine.ports import Json, Seen, fingerprint
-from console.targets.kubernetes.client import FIELD_MANAGER
+from console.domain.difference import ABSENT, Difference, Path, by_name, differences, say
+from console.engine.ports import Json, Seen, canonical, fingerprint
 from console.targets.text import clean_line
 
+FIELD_MANAGER = "rollback-console"
 REVISION = "deployment.kubernetes.io/revision"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _CONTROLLER_ANNOTATIONS = frozenset(
@@ -124,9 +125,45 @@ def merge_patch(old: Json, new: Json) -> Json:
     for key, value in new.items():
         if key not in old:
             patch[key] = value
-        elif old[key] != value or type(old[key]) is not type(value):
+        elif not same(old[key], value):
             patch[key] = merge_patch(old[key], value)
     return patch
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two JSON values, or ABSENT, are the same; 1 and true are not."""
+    if one is ABSENT or other is ABSENT:
+        return one is other
+    return one is other or (bool(one == other) and canonical(one) == canonical(other))
+
+
+def named_by(manifest: Json, document: Json) -> Json:
+    """What of the document the manifest speaks of: its own defaults, allocations and generated names are left out."""
+    if isinstance(manifest, dict) and isinstance(document, dict):
+        return {key: named_by(value, document[key]) for key, value in manifest.items() if key in document}
+    if isinstance(manifest, list) and isinstance(document, list):
+        wanted, there = by_name(manifest), by_name(document)
+        if wanted and there:
+            return [named_by(item, there[name]) for name, item in wanted.items() if name in there]
+        if len(manifest) == len(document):
+            return [named_by(item, theirs) for item, theirs in zip(manifest, document, strict=True)]
+    return document
+
+
+def is_own(obj: Json) -> bool:
+    """Whether this console ever wrote the object."""
+    entries = (obj.get("metadata") or {}).get("managedFields") or []
+    return any(entry.get("manager") == FIELD_MANAGER for entry in entries)
+
+
+def encoded(document: Json) -> Json:
+    """A Secret's `stringData` as the `data` that the server makes of it, so that it can be compared and read back."""
+    plain = document.get("stringData")
+    if not isinstance(plain, dict):
+        return document
+    rest = {k: v for k, v in document.items() if k != "stringData"}
+    data = {k: None if v is None else base64.b64encode(str(v).encode()).decode() for k, v in plain.items()}
+    return {**rest, "data": {**(rest.get("data") or {}), **data}}
 
 
 def readable(path: Path) -> str:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from console.domain.errors import Refused
 from console.engine.ports import Json
+from console.targets.kubernetes.objects import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Resource:
         prefix = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
         middle = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         return f"{prefix}{middle}/{self.plural}" + (f"/{name}" if name else "")
+
+    def ref(self, namespace: str, name: str) -> Ref:
+        """One object; the namespace doesn't matter to a kind that has none."""
+        namespace = namespace if self.namespaced else ""
+        return Ref(self.api_version, self.kind, namespace, name, self.path(namespace, name))
 
 
 _WELL_KNOWN = {
@@ -61,16 +67,27 @@ _WELL_KNOWN = {
 DEPLOYMENT = _WELL_KNOWN["Deployment"]
 REPLICA_SET = _WELL_KNOWN["ReplicaSet"]
 POD = _WELL_KNOWN["Pod"]
+NAMESPACE = _WELL_KNOWN["Namespace"]
 CONFIG_MAP = _WELL_KNOWN["ConfigMap"]
 AUTOSCALER = _WELL_KNOWN["HorizontalPodAutoscaler"]
 WORKLOADS = (DEPLOYMENT, _WELL_KNOWN["StatefulSet"], _WELL_KNOWN["DaemonSet"])
 WORKLOAD_KINDS = frozenset(resource.kind for resource in WORKLOADS)
-STRATEGIC_GROUPS = frozenset(r.group for r in _WELL_KNOWN.values()) | {"policy", "storage.k8s.io"}
+_STRATEGIC_GROUPS = frozenset(r.group for r in _WELL_KNOWN.values()) | {"policy", "storage.k8s.io"}
+
+
+def workload_ref(workload: Json) -> Ref:
+    return _WELL_KNOWN[workload["kind"]].ref(workload["metadata"]["namespace"], workload["metadata"]["name"])
 
 
 def well_known(api_version: str, kind: str) -> Resource | None:
     found = _WELL_KNOWN.get(kind)
     return found if found and found.api_version == api_version else None
+
+
+def takes_strategic(api_version: str) -> bool:
+    """Whether the server knows how to merge lists of these kinds: those built into it, never custom resources."""
+    group, slash, _ = api_version.rpartition("/")
+    return not slash or group in _STRATEGIC_GROUPS
 
 
 def default_api_version(kind: str) -> str:
@@ -80,6 +97,16 @@ def default_api_version(kind: str) -> str:
     close = get_close_matches(kind, _WELL_KNOWN, 1)
     guess = f'; did you mean "{close[0]}"?' if close else ""
     raise Refused(f'"{kind}" is not a built-in kind{guess}', "name its api_version")
+
+
+def resource_from_definition(definition: Json, api_version: str, kind: str) -> Resource | None:
+    """How a CustomResourceDefinition will have the kind served, or None when it defines another."""
+    spec = definition.get("spec") or {}
+    names = spec.get("names") or {}
+    versions = [f"{spec.get('group')}/{v.get('name')}" for v in spec.get("versions") or []]
+    if definition.get("kind") != "CustomResourceDefinition" or names.get("kind") != kind or api_version not in versions:
+        return None
+    return Resource(api_version, kind, str(names.get("plural")), spec.get("scope") == "Namespaced")
 
 
 def resource_from_discovery(served: Json, api_version: str, kind: str) -> Resource:

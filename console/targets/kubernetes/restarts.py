@@ -1,4 +1,4 @@
-"""Restarting the readers of a ConfigMap so that a repeated run can tell that it has been done.
+"""Restarting the readers of a ConfigMap or Secret so that a repeated run can tell that it has been done.
 
 `kubectl rollout restart` stamps the time into the pod template; here the template is stamped with the hash of the data that
 the pods are to read. The same data is the same stamp, so a second run or a resumed one restarts nothing twice, and taking the
@@ -21,12 +21,17 @@ _HASH_LABEL = "pod-template-hash"
 _LONGEST_NAME = 63
 
 
-def stamp_name(config_map: str) -> str:
-    """The annotation that says which data of this ConfigMap the pods have read."""
-    name = f"read-{config_map}"
-    if len(name) > _LONGEST_NAME:
-        name = f"{name[: _LONGEST_NAME - 9]}-{fingerprint(config_map)[:8]}"
-    return f"{_PREFIX}{name}"
+def stamp_name(kind: str, name: str) -> str:
+    """The annotation that says which data of this ConfigMap or Secret the pods have read."""
+    stamp = f"read-{name}" if kind == "ConfigMap" else f"read-{kind.lower()}-{name}"
+    if len(stamp) > _LONGEST_NAME:
+        stamp = f"{stamp[: _LONGEST_NAME - 9]}-{fingerprint([kind, name])[:8]}"
+    return f"{_PREFIX}{stamp}"
+
+
+def version_of(source: Json) -> str:
+    """What tells two states of the data apart. With the uid in it, a Secret's data can't be guessed from the stamp alone."""
+    return fingerprint([source.get("data"), source.get("binaryData"), source["metadata"].get("uid")])[:16]
 
 
 def bare(template: Json) -> Json:
@@ -55,15 +60,15 @@ def _is_stamp(annotation: str) -> bool:
 
 
 async def restart_edit(
-    target: KubernetesTarget, ref: Ref, workload: Json, config_map: Json, version: str, *, changed: bool
+    target: KubernetesTarget, ref: Ref, workload: Json, source: Json, version: str, *, changed: bool
 ) -> Edit | None:
-    """The edit that restarts one reader, or None when its pods have certainly read this version."""
-    stamp = stamp_name(config_map["metadata"]["name"])
+    """The edit that restarts one reader of the ConfigMap or Secret, or None when its pods have certainly read this version."""
+    stamp = stamp_name(source["kind"], source["metadata"]["name"])
     template = workload["spec"]["template"]
     stamped = ((template.get("metadata") or {}).get("annotations") or {}).get(stamp)
     if stamped == version:
         return None
-    if not changed and await _started_since(target, workload, _written_at(config_map)):
+    if not changed and await _started_since(target, workload, _written_at(source)):
         return None
     body = {"spec": {"template": {"metadata": {"annotations": {stamp: version}}}}}
     before = content(workload)
@@ -87,8 +92,8 @@ async def _started_since(target: KubernetesTarget, workload: Json, moment: str) 
     return bool(moment) and bool(pods) and all(str(p["metadata"]["creationTimestamp"]) > moment for p in pods)
 
 
-def _written_at(config_map: Json) -> str:
+def _written_at(source: Json) -> str:
     """When the data was last written, by the managed fields (RFC 3339, UTC, so that text order is time order)."""
-    entries = config_map["metadata"].get("managedFields") or []
-    times = [str(e.get("time", "")) for e in entries if "f:data" in (e.get("fieldsV1") or {})]
+    entries = source["metadata"].get("managedFields") or []
+    times = [str(e.get("time", "")) for e in entries if {"f:data", "f:binaryData"} & set(e.get("fieldsV1") or {})]
     return max(times, default="")

@@ -13,16 +13,17 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from console.domain.errors import ConsoleError, Failed
+from console.domain.errors import ConsoleError, Failed, Refused
 from console.engine.ports import Json, Progress
 from console.targets.kubernetes.client import KubernetesTarget
-from console.targets.kubernetes.objects import Ref
+from console.targets.kubernetes.objects import REVISION, Ref
 from console.targets.kubernetes.resources import POD, REPLICA_SET
 from console.targets.text import clean_line
 
 _FAILURE_STANDS_SECONDS = 1.0
 _WATCH_SECONDS = 2
 _PAUSE_SECONDS = 0.5
+_REFUSAL_STANDS_SECONDS = 10.0  # an API server that has just started knows neither users nor rules for a moment
 _WHY_AFTER_SECONDS = 1.0
 
 
@@ -70,17 +71,16 @@ def _deployment(workload: Json, status: dict[str, Any]) -> RolloutStatus:
 
 def _stateful_set(workload: Json, status: dict[str, Any]) -> RolloutStatus:
     wanted = _wanted(workload)
-    strategy = (workload["spec"].get("updateStrategy") or {}).get("type", "RollingUpdate")
-    ready = int(status.get("readyReplicas", 0))
-    if strategy != "RollingUpdate":
-        return RolloutStatus("failed", f"its update strategy is {strategy}: its pods are not replaced", ready, wanted)
+    ready, updated = int(status.get("readyReplicas", 0)), int(status.get("updatedReplicas", 0))
+    by_hand = _replaced_by_hand(workload)
+    if by_hand and updated < wanted:
+        return RolloutStatus("failed", by_hand, ready, wanted)
     if ready < wanted:
         return RolloutStatus("rolling", f"{ready} of {wanted} ready", ready, wanted)
-    updated = int(status.get("updatedReplicas", 0))
     partition = int(((workload["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}).get("partition", 0))
     if updated < wanted - partition:
         return RolloutStatus("rolling", f"{updated} of {wanted - partition} updated", ready, wanted)
-    if not partition and status.get("updateRevision") != status.get("currentRevision"):
+    if not (partition or by_hand) and status.get("updateRevision") != status.get("currentRevision"):
         return RolloutStatus("rolling", "waiting for the last pods", ready, wanted)
     return RolloutStatus("complete", f"{ready}/{wanted} ready", ready, wanted)
 
@@ -88,16 +88,20 @@ def _stateful_set(workload: Json, status: dict[str, Any]) -> RolloutStatus:
 def _daemon_set(workload: Json, status: dict[str, Any]) -> RolloutStatus:
     wanted = int(status.get("desiredNumberScheduled", 0))
     updated, available = int(status.get("updatedNumberScheduled", 0)), int(status.get("numberAvailable", 0))
-    strategy = (workload["spec"].get("updateStrategy") or {}).get("type", "RollingUpdate")
-    if strategy != "RollingUpdate":
-        return RolloutStatus(
-            "failed", f"its update strategy is {strategy}: its pods are not replaced", available, wanted
-        )
+    by_hand = _replaced_by_hand(workload)
+    if by_hand and updated < wanted:
+        return RolloutStatus("failed", by_hand, available, wanted)
     if updated < wanted:
         return RolloutStatus("rolling", f"{updated} of {wanted} updated", available, wanted)
     if available < wanted:
         return RolloutStatus("rolling", f"{available} of {wanted} ready", available, wanted)
     return RolloutStatus("complete", f"{available}/{wanted} ready", available, wanted)
+
+
+def _replaced_by_hand(workload: Json) -> str:
+    """Why a StatefulSet or DaemonSet never rolls out by itself, or ""."""
+    strategy = (workload["spec"].get("updateStrategy") or {}).get("type", "RollingUpdate")
+    return "" if strategy == "RollingUpdate" else f"its update strategy is {strategy}: its pods are not replaced"
 
 
 async def until_rolled_out(target: KubernetesTarget, ref: Ref) -> AsyncIterator[Progress | Json]:
@@ -125,30 +129,39 @@ async def until_rolled_out(target: KubernetesTarget, ref: Ref) -> AsyncIterator[
 async def _states(target: KubernetesTarget, ref: Ref) -> AsyncIterator[Json | ConsoleError]:
     """The workload at each of its changes, or the error that stands in the way of seeing it. Ends by Failed when it is gone."""
     workload: Json = None
+    refused_since = 0.0
     while True:
         try:
             workload = await (_next_state(target, ref, workload) if workload else target.get_or_none(ref.path))
-        except Failed as error:
+        except (Failed, Refused) as error:
+            now = time.monotonic()
+            refused_since = (refused_since or now) if isinstance(error, Refused) else 0.0
+            if refused_since and now - refused_since >= _REFUSAL_STANDS_SECONDS:
+                raise
             workload = None
             yield error
             await asyncio.sleep(_PAUSE_SECONDS)
             continue
+        refused_since = 0.0
         if workload is None:
             raise Failed(f"{ref} is gone", "somebody deleted it while it was rolling out")
-        yield workload
+        yield {"kind": ref.kind, **workload}
 
 
 async def _next_state(target: KubernetesTarget, ref: Ref, workload: Json) -> Json:
     """The workload at its next change, or read anew when nothing changed for a while; None when it is gone."""
     collection = ref.path.rpartition("/")[0]
     version = str(workload["metadata"]["resourceVersion"])
-    async with aclosing(target.watch(collection, ref.name, version, _WATCH_SECONDS)) as events:  # type: ignore[type-var]
-        async for event in events:
-            if event.get("type") == "DELETED":
-                return None
-            if event.get("type") in ("ADDED", "MODIFIED"):
-                return event["object"]
-            break  # an ERROR (410: too old) or a bookmark: read it anew
+    try:
+        async with aclosing(target.watch(collection, ref.name, version, _WATCH_SECONDS)) as events:  # type: ignore[type-var]
+            async for event in events:
+                if event.get("type") == "DELETED":
+                    return None
+                if event.get("type") in ("ADDED", "MODIFIED"):
+                    return event["object"]
+                break  # an ERROR (410: too old) or a bookmark: read it anew
+    except Refused:  # watching is not allowed, or its version is too old: reading it now and then tells the same
+        await asyncio.sleep(_PAUSE_SECONDS)
     return await target.get_or_none(ref.path)
 
 
@@ -171,8 +184,6 @@ async def pods_of(target: KubernetesTarget, workload: Json) -> list[Json]:
 
 async def replica_sets_of(target: KubernetesTarget, deployment: Json) -> list[Json]:
     """The ReplicaSets that the Deployment owns, by ascending revision."""
-    from console.targets.kubernetes.objects import REVISION
-
     params = {"labelSelector": selector_of(deployment)}
     found = await target.list(REPLICA_SET.path(deployment["metadata"]["namespace"]), params)
     uid = deployment["metadata"]["uid"]
@@ -206,6 +217,8 @@ def complaint(pod: Json) -> str:
     if is_ready(pod):
         return ""
     status = pod.get("status") or {}
+    if status.get("reason"):  # evicted, lost with its node
+        return str(status["reason"])
     for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
         state = container.get("state") or {}
         waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}

@@ -9,30 +9,35 @@ import asyncio
 import json
 import shlex
 from collections.abc import AsyncIterator, Iterable, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from console.domain.errors import ConsoleError, Failed, Refused
 from console.engine.ports import Change, Finding, Json, Probe, Progress, Proof, Receipt, Seen
-from console.targets.kubernetes.client import MERGE, Conflict, KubernetesTarget
-from console.targets.kubernetes.edits import ChangedSince, Edit, Goal, revert, standing
+from console.targets.kubernetes.client import MERGE, Conflict, KubernetesTarget, NotFound
+from console.targets.kubernetes.edits import ChangedSince, Edit, Goal, revert, standing, unlike
 from console.targets.kubernetes.objects import (
     LAST_APPLIED,
     Ref,
     content,
     diff_lines,
+    is_own,
     last_writer,
     managers,
     merge_patch,
     seen,
     visible,
 )
-from console.targets.kubernetes.resources import WORKLOAD_KINDS, Resource
+from console.targets.kubernetes.resources import NAMESPACE, WORKLOAD_KINDS, Resource
 from console.targets.kubernetes.rollout import status_of, until_rolled_out
 
 if TYPE_CHECKING:
     from console.engine.gateway import Permit
 
-_STATUS_RACES = 20  # a workload that is rolling out gets a new resourceVersion with each status update
+_RACES = 20  # a workload that is rolling out gets a new resourceVersion with each status update
+_NOT_SERVED_YET_SECONDS = 0.5  # between two tries of what a new definition or namespace makes possible in a moment
+_GONE_PAUSE_SECONDS = 0.2
+_HOLDS_MORE = {"Namespace": "everything in it", "CustomResourceDefinition": "every object of its kind"}
 
 
 class KubernetesStep:
@@ -64,26 +69,32 @@ class KubernetesStep:
         return Receipt(f"sent: {', '.join(done)}", left)
 
     async def _send(self, edit: Edit, permit: Permit) -> Json:
-        for _ in range(_STATUS_RACES):
+        for _ in range(_RACES):
             live = await self._target.get_or_none(edit.ref.path)
             where, detail = standing(edit, live)
             if where == "new" and edit.changes:
                 return live
             if where == "neither" or (edit.before is not None and live["metadata"]["uid"] != edit.uid):
-                by = f" by {last_writer(live)}" if live and last_writer(live) else ""
+                made_anew = where != "neither"
                 raise Refused(
-                    f"{edit.ref} was changed{by} in between: {detail}", "nothing was changed there; preview it again"
+                    f"{edit.ref} was {'made anew' if made_anew else 'changed'}{_by(live)} in between: {detail}",
+                    "nothing was changed there; preview it again",
                 )
             try:
                 return await self._send_once(edit, live, permit)
             except Conflict as error:
                 if _owner_conflict(error):
                     raise
-        raise Refused(f"{edit.ref} changes faster than it can be read", "nothing was changed there; try again")
+            except NotFound:  # its kind or namespace was created a moment ago, or somebody deleted it in between
+                await asyncio.sleep(_NOT_SERVED_YET_SECONDS)
+        raise Refused(
+            f"{edit.ref} can't be sent: it changes faster than it can be read, or its kind or namespace is not there",
+            "nothing was changed there; try again",
+        )
 
     async def _send_once(self, edit: Edit, live: Json, permit: Permit) -> Json:
         if edit.verb == "delete":
-            await self._target.delete(edit.ref.path, live["metadata"]["uid"], permit)
+            await self._target.delete(edit.ref.path, live, permit)
             return None
         body = edit.body
         if live is not None:
@@ -107,40 +118,41 @@ class KubernetesStep:
 
     async def watch(self, goal: Json) -> AsyncIterator[Progress | Proof]:
         wanted = Goal.from_json(goal)
-        rolled_out: dict[str, Json] = {}
+        counts: list[str] = []
+        just_seen: dict[str, Json] = {}
         for ref in wanted.rollouts:
             async for state in until_rolled_out(self._target, ref):
                 if isinstance(state, Progress):
                     yield state
                 else:
-                    rolled_out[str(ref)] = state
+                    just_seen = {str(ref): state}
+                    counts.append(f"{ref.name} {status_of(state).text}")
         for ref in wanted.gone:
             while await self._still_there(ref):
                 yield Progress(f"{ref} is being deleted")
-                await asyncio.sleep(0.2)
-        yield await self._proof(wanted, rolled_out)
+                await asyncio.sleep(_GONE_PAUSE_SECONDS)
+        facts = await self._proven(wanted, {} if wanted.gone else just_seen)
+        yield Proof(", ".join([*facts, *counts, *(f"{ref} is gone" for ref in wanted.gone)]))
 
     async def _still_there(self, ref: Ref) -> bool:
         try:
             return await self._target.get_or_none(ref.path) is not None
         except Failed:
-            return True
+            return True  # who is not there to be asked has not said that it is gone
 
-    async def _proof(self, wanted: Goal, rolled_out: dict[str, Json]) -> Proof:
-        """Reads back every edit and claim; an object that was just seen rolled out is not asked for again."""
+    async def _proven(self, wanted: Goal, just_seen: dict[str, Json]) -> list[str]:
+        """Reads back every edit and claim but those of an object that was just seen; what holds, in words."""
         refs = {str(r): r for r in [*(e.ref for e in wanted.edits), *(c.ref for c in wanted.claims)]}
-        refs = {name: ref for name, ref in refs.items() if name not in rolled_out}
+        refs = {name: ref for name, ref in refs.items() if name not in just_seen}
         lives = await asyncio.gather(*(self._target.get_or_none(r.path) for r in refs.values()))
-        live = {**dict(zip(refs, lives, strict=True)), **rolled_out}
+        live = {**dict(zip(refs, lives, strict=True)), **just_seen}
         broken = [text for c in wanted.claims if (text := c.broken_by(live[str(c.ref)]))]
         for edit in wanted.edits:
             where, detail = standing(edit, live[str(edit.ref)])
             broken += [f"{edit.ref}: {detail}"] if where != "new" else []
         if broken:
             raise Failed("; ".join(broken), "somebody or something put it back; look at who manages it")
-        facts = list(dict.fromkeys([*(c.text for c in wanted.claims if c.text), *wanted.says]))
-        counts = [f"{ref.name} {status_of(rolled_out[str(ref)]).text}" for ref in wanted.rollouts]
-        return Proof(", ".join([*facts, *counts, *(f"{ref} is gone" for ref in wanted.gone)]))
+        return list(dict.fromkeys([*(c.text for c in wanted.claims if c.text), *wanted.says]))
 
     # ------------------------------------------------------------ taking back
 
@@ -160,8 +172,13 @@ class KubernetesStep:
             gone=tuple(e.ref for e in edits if e.after is None),
             says=tuple(f"{ref} as before" for ref in kept),
         )
-        commands = [self._undo_command(edit) for edit in goal.edits]
-        return self._change(f"{', '.join(refs)} back to what was before", goal, lives=lives, commands=commands)
+        return self._change(
+            f"{', '.join(refs)} back to what was before",
+            goal,
+            lives=lives,
+            commands=[self._undo_command(edit) for edit in goal.edits],
+            findings=[finding for edit in goal.edits for finding in _takes_along(edit)],
+        )
 
     def _undo_command(self, edit: Edit) -> str:
         what = f"{edit.ref.kind.lower()}/{edit.ref.name}"
@@ -177,12 +194,15 @@ class KubernetesStep:
             for edit in (e for edits in reversed(attempts) for e in reversed(edits) if e.ref == ref):
                 goal = _revert_edit(edit, goal)
         except ChangedSince as error:
-            by = f" by {last_writer(live)}" if live and last_writer(live) else ""
             raise Refused(
-                f"{ref} was changed{by} since it was rolled back: {error}",
+                f"{ref} was changed{_by(live)} since it was rolled back: {error}",
                 "rolling forward would overwrite that; put it right by hand, or undo that change first",
             ) from None
         if goal is None and live is not None:
+            if not is_own(live):
+                raise Refused(
+                    f"{ref} was made anew{_by(live)} since it was rolled back", "delete it by hand if it must go"
+                )
             return Edit(ref, now, None, verb="delete", uid=live["metadata"]["uid"])
         uid = live["metadata"]["uid"] if live else ""
         return Edit(ref, now, goal, content_type=MERGE, body=merge_patch(now, goal), uid=uid)
@@ -212,6 +232,24 @@ class KubernetesStep:
             pin=pin,
             findings=tuple(findings),
         )
+
+    async def _existing(self, resource: Resource, ref: Ref) -> Json:
+        """The live object. Raises NotFound that says what exactly is not there, with a guess at a misspelt name."""
+        try:
+            live = await self._target.get(ref.path)
+        except NotFound:
+            raise NotFound(f"context {self._target.context} has no {await self._absent(resource, ref)}") from None
+        return {"kind": resource.kind, "apiVersion": resource.api_version, **live}
+
+    async def _absent(self, resource: Resource, ref: Ref) -> str:
+        try:
+            if ref.namespace and await self._target.get_or_none(NAMESPACE.path(None, ref.namespace)) is None:
+                return f"namespace {ref.namespace}"
+            there = [o["metadata"]["name"] for o in await self._target.list(resource.path(ref.namespace or None))]
+        except ConsoleError:  # not allowed to look further
+            return str(ref)
+        close = get_close_matches(ref.name, there, 1)
+        return f'{ref}; did you mean "{close[0]}"?' if close else str(ref)
 
     def _kubectl(self, *arguments: str, namespace: str = "") -> str:
         """The equivalent command, quoted for a shell."""
@@ -266,10 +304,28 @@ def paused(obj: Json) -> list[Finding]:
 def _revert_edit(edit: Edit, now: Json) -> Json:
     """The content as it would be had this edit never been made."""
     if edit.before is None:
+        changed = [d for d in unlike(edit.after, now) if d.path != _REPLICAS] if now is not None else []
+        if changed:
+            raise ChangedSince(changed[0].path)
         return None
     if now is None:
-        raise ChangedSince("it")
+        raise Refused(f"{edit.ref} is gone since it was rolled back", "make it by hand as it was, then look again")
     return revert(edit.before, edit.after, now)
+
+
+_REPLICAS = ("spec", "replicas")  # an autoscaler's, once it is there
+
+
+def _takes_along(edit: Edit) -> list[Finding]:
+    if edit.after is not None or edit.ref.kind not in _HOLDS_MORE:
+        return []
+    text = f"deleting {edit.ref} deletes {_HOLDS_MORE[edit.ref.kind]}, whoever made it"
+    return [Finding("warn", text, "deletes_more")]
+
+
+def _by(live: Json) -> str:
+    who = last_writer(live) if live is not None else ""
+    return f" by {who}" if who else ""
 
 
 def _owner_conflict(error: ConsoleError) -> bool:
