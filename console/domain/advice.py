@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from console.domain.decide import held
 from console.domain.events import Verdict
 from console.domain.incident import ComponentProgress, Incident
 from console.domain.notices import NoticeState
@@ -278,7 +279,24 @@ def _sign(unsigned: Iterable[CheckOutline]) -> Advice | None:
 
 
 _URGENT: tuple[Callable[[Situation], Advice | None], ...] = (_recover, _settle, _wait, _mend, _roll_back)
-_CALM: tuple[Callable[[Situation], Advice | None], ...] = (_overdue, _due, _soak, _still_firing, _check, _blind)
+
+
+def _release(situation: Situation) -> Advice | None:
+    for component, step in held(situation.incident):
+        text = f"Release {step.title}: put its source right first, then roll {component.title} forward."
+        return Advice(text, f"rollforward {component.id} --confirm {component.id}", f"roll_forward:{component.id}")
+    return None
+
+
+_CALM: tuple[Callable[[Situation], Advice | None], ...] = (
+    _overdue,
+    _due,
+    _soak,
+    _still_firing,
+    _check,
+    _blind,
+    _release,
+)
 
 
 # ---------------------------------------------------------------- small things

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 PanelName = Literal["triggers", "components", "checklist", "communication", "timeline"]
@@ -34,6 +34,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("go_on", "g", "go on", "Shows the rest of a stopped or failed component again", "components", danger=True),
     Action("steps", "e", "steps", "Shows or hides the steps of the selected component in place", "components"),
     Action("stop", "x", "stop", "Before the next step; a second time: don't wait for the proof", "components"),
+    Action("recover", "R", "recover", "Reads the targets of what a console that died left behind", "components"),
     Action("settle", "t", "settle", "Says what a step in doubt counts as, after looking at the target", "components"),
     Action("sign", "s", "sign", "Signs the selected check, or the step that waits for a person", "checklist"),
     Action("waive", "w", "waive", "Lets a check go, with a reason that stays in the record", "checklist"),
@@ -92,5 +93,6 @@ def keymap_problems(keymap: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def for_panel(panel: str | None) -> Iterable[Action]:
-    return (action for action in ACTIONS if action.panel == panel)
+def can_be_next(key: str) -> bool:
+    """Whether one key does what the NEXT line says. Where it says to wait, its key may stop: that must be pressed by name."""
+    return key.partition(":")[0] in BY_ID.keys() - {"next", "stop"}

@@ -5,32 +5,23 @@ Called by the main screen (keys, mouse, NEXT) and by the palette. Modals are imp
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from console.ui.actions import BY_ID
+from console.ui.acting import Acting
+from console.ui.actions import PANELS, can_be_next
 from console.ui.widgets.components import waits_for_person
 
 if TYPE_CHECKING:
     from console.domain.events import Direction
-    from console.engine.view import CheckView, ComponentView, Console, NoticeView, Preview, StepView, ViewState
-    from console.ui.bridge import Bridge, Problem
-    from console.ui.screens.main import MainScreen
-    from console.ui.screens.modal import Modal
-    from console.ui.screens.prompt import Question
+    from console.engine.view import ComponentView, Preview, StepView
 
 _WATCHING = "This console only watches; the commander's console acts."
-_GO_TO = frozenset({"triggers", "components", "checklist", "communication", "timeline"})
+_GO_TO = frozenset(PANELS)
 _ONLY_LOOKS = _GO_TO | {"details", "steps", "dismiss", "theme", "help", "palette", "leave"}
-_HOLDS = frozenset({"pass", "signed", "waived"})
-_HAS_ID = TypeVar("_HAS_ID", "ComponentView", "CheckView", "NoticeView")
 
 
-class Flows:
-    def __init__(self, screen: MainScreen, bridge: Bridge) -> None:
-        self._screen = screen
-        self._bridge = bridge
-
+class Flows(Acting):
     def perform(self, action_id: str, target: str = "") -> None:
         """Does it, or says in the screen why not. `target` is the id of its object; empty for the selected one."""
         if action_id in _GO_TO:
@@ -46,27 +37,11 @@ class Flows:
         act: Callable[[str], None] = getattr(self, action_id)
         act(target)
 
-    def usable(self, panel: str, row_id: str) -> Iterator[str]:
-        """The ids of the actions that make sense for a row at this moment, for the hints in its panel."""
-        view = self._bridge.view
-        if view is None or not row_id or panel == "timeline":
-            return
-        if view.incident.mode != "observe":
-            if component := _found(view.components if panel == "components" else (), row_id):
-                yield from _usable_on(component)
-            if check := _found(view.checks if panel == "checklist" else (), row_id):
-                yield from ("sign",) if check.by_person else ("run_check", "run_checks")
-                if check.criterion and check.state not in _HOLDS:
-                    yield "waive"
-            if notice := _found(view.notices if panel == "communication" else (), row_id):
-                yield from ("acknowledge",) if notice.state != "acknowledged" else ()
-        yield "details"
-
     # ------------------------------------------------------------ the incident
 
     def next(self, _: str) -> None:
         action_id, _colon, target = self._view.next_action.key.partition(":")
-        if action_id in BY_ID and action_id != "next":
+        if can_be_next(self._view.next_action.key):
             self.perform(action_id, target)
         else:
             self._say("What is next needs no key: the NEXT line says it.")
@@ -128,6 +103,15 @@ class Flows:
             else "It stops before the next step; the one under way is finished."
         )
         self._give(lambda console: console.stop(component_id), f"{component.title}: {said}")
+
+    def recover(self, _: str) -> None:
+        self._say("Reading the targets of what was left behind.")
+        found = "Nothing was left behind."
+        self._bridge.run(
+            lambda console: console.recover(),
+            lambda told: self._say("; ".join(told) or found),
+            self._screen.message.report,
+        )
 
     def settle(self, target: str) -> None:
         step = next(self._doubtful(target), None)
@@ -230,7 +214,7 @@ class Flows:
 
         from console.ui.palette import Actions
 
-        self._screen.app.push_screen(CommandPalette(providers=[Actions], placeholder="What to do?"))
+        self._opening = self._screen.app.push_screen(CommandPalette(providers=[Actions], placeholder="What to do?"))
 
     def leave(self, _: str) -> None:
         view = self._bridge.view
@@ -248,25 +232,10 @@ class Flows:
         view = self._bridge.view
         return [(c.id, c.title) for c in view.components if c.can_roll_back] if view else []
 
-    # ------------------------------------------------------------ shared
-
-    @property
-    def _view(self) -> ViewState:
-        assert self._bridge.view is not None, "perform() looked"  # noqa: S101 - says to the type checker what perform() knows
-        return self._bridge.view
+    # ------------------------------------------------------------ which one is meant
 
     def _component(self, target: str) -> ComponentView | None:
         return self._selected(self._view.components, "components", target)
-
-    def _selected(self, items: tuple[_HAS_ID, ...], panel: str, target: str) -> _HAS_ID | None:
-        """The named item, or the selected one; its panel is brought forward so that one sees what is meant."""
-        shown = self._screen.go_to(panel)
-        found = _found(items, target or shown.selected)
-        if found is None:
-            self._say("Select a line first.")
-        elif target:
-            shown.select(target)
-        return found
 
     def _doubtful(self, target: str) -> Iterator[StepView]:
         """Steps in doubt: the named one, else those of the selected component, else any."""
@@ -279,9 +248,9 @@ class Flows:
     def _to_sign(self, target: str) -> tuple[str | None, str]:
         """The id and title of what a signature is for; without an id the title says why there is nothing."""
         view = self._view
-        steps = [(c, n, s) for c in view.components for n, s in enumerate(c.steps, 1) if s.by_person]
-        waiting = [s for c, n, s in steps if waits_for_person(s, c, n)]
-        if named := next((s for _, _, s in steps if s.id == target), None):
+        steps = [(c, s) for c in view.components for s in c.steps if s.by_person]
+        waiting = [s for c, s in steps if waits_for_person(s, c)]
+        if named := next((s for _, s in steps if s.id == target), None):
             return named.id, named.title
         if not target and self._screen.active.id == "components" and waiting:
             return waiting[0].id, waiting[0].title
@@ -316,57 +285,3 @@ class Flows:
             send,
         )
         self._open(screen)
-
-    def _ask(self, question: Question, command: Callable[[Console, str], Awaitable[None]], said: str) -> None:
-        from console.ui.screens.prompt import PromptScreen
-
-        def send(text: str) -> None:
-            self._send(screen, lambda console: command(console, text), said)
-
-        screen = PromptScreen(question, send)
-        self._open(screen)
-
-    def _send(self, modal: Modal, command: Callable[[Console], Awaitable[None]], said: str) -> None:
-        """Gives the command; a refusal goes back into the modal, so that what was typed is not lost."""
-
-        def failed(problem: Problem) -> None:
-            if modal.is_current:
-                modal.refused(problem)
-            else:
-                self._screen.message.report(problem)
-
-        def done(_: None) -> None:
-            if modal.is_current:
-                modal.dismiss()
-            self._say(said)
-
-        self._bridge.run(command, done, failed)
-
-    def _give(self, command: Callable[[Console], Awaitable[None]], said: str) -> None:
-        self._bridge.run(command, lambda _: self._say(said), self._screen.message.report)
-
-    def _open(self, modal: Modal) -> None:
-        self._screen.message.clear()
-        self._screen.app.push_screen(modal)
-
-    def _say(self, text: str) -> None:
-        self._screen.message.say(text)
-
-
-def _found(items: tuple[_HAS_ID, ...], item_id: str) -> _HAS_ID | None:
-    return next((item for item in items if item.id == item_id), None)
-
-
-def _usable_on(component: ComponentView) -> Iterator[str]:
-    if component.can_roll_back and component.state not in ("stopped", "failed"):
-        yield "roll_back"
-    if component.state in ("stopped", "failed"):
-        yield "go_on"
-    if component.can_roll_forward:
-        yield "roll_forward"
-    if component.state == "running":
-        yield "stop"
-    if any(step.state in ("unknown", "diverged") for step in component.steps):
-        yield "settle"
-    if any(waits_for_person(step, component, place) for place, step in enumerate(component.steps, 1)):
-        yield "sign"

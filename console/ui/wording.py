@@ -101,7 +101,9 @@ class Wording:
     def step(self, step: StepView, waits_for_person: bool = False) -> Sign:
         return self._sign(_STEPS, "person" if waits_for_person else step.state)
 
-    def component(self, component: ComponentView) -> Sign:
+    def component(self, component: ComponentView, waits_for_person: bool = False) -> Sign:
+        if waits_for_person:
+            return self._sign(_STEPS, "person")
         if component.state == "running":
             return self._sign(_COMPONENTS, "stopping" if component.stop_requested else component.direction)
         return self._sign(_COMPONENTS, component.state)

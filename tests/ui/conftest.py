@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from console.ui.app import RollbackConsoleApp
@@ -28,6 +30,15 @@ class Screen:
             await self.pilot.press(key)
         await self.settle()
 
+    async def burst(self, *keys: str) -> None:
+        """All at once, as a paste or a fast hand does it: without waiting for what each key brings about."""
+        driver = self.app._driver
+        assert driver is not None
+        for key in keys:
+            name = _key(key)
+            driver.send_message(events.Key(name, key if len(key) == 1 else None))
+        await self.settle()
+
     async def type(self, text: str) -> None:
         await self.press(*[_key(character) for character in text])
 
@@ -37,8 +48,16 @@ class Screen:
         await self.settle()
 
     async def settle(self) -> None:
-        await self.pilot.pause()
-        await self.pilot.pause()
+        """Until every widget has dealt with its messages, and with those that followed from them."""
+        for _ in range(4):
+            await self.pilot.pause()
+
+    async def resize(self, width: int, height: int, until: str, without: str = "\0") -> None:
+        """Comes back when the text is on the screen of the new size, or fails after ten seconds."""
+        await self.pilot.resize_terminal(width, height)
+        async with asyncio.timeout(10):
+            while until not in self.text() or without in self.text():  # noqa: ASYNC110 - Textual takes sizes in by a timer
+                await asyncio.sleep(0.005)
 
     def text(self) -> str:
         """What is on the terminal, line by line."""
@@ -51,7 +70,19 @@ class Screen:
 
 
 def _key(character: str) -> str:
-    return {" ": "space", "-": "minus"}.get(character, character)
+    return {" ": "space", "-": "minus", ",": "comma"}.get(character, character)
+
+
+@pytest.fixture(autouse=True)
+def no_sleeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pilot watches the processor's clock to see when an app is idle; on a busy machine that takes seconds a key."""
+
+    async def turns(min_sleep: float = 0, max_sleep: float = 0) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr("textual.app.wait_for_idle", turns)
+    monkeypatch.setattr("textual.pilot.wait_for_idle", turns)
 
 
 @pytest.fixture

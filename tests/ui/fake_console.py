@@ -454,6 +454,10 @@ class FakeConsole:
     async def settle(self, step: str, counts_as: Literal["done", "not_done"], note: str) -> None:
         self._note("settle", step, counts_as, note)
 
+    async def recover(self) -> Sequence[str]:
+        self._note("recover")
+        return ("undo-dashboard: it is done, says the cluster",)
+
     async def declare(self, reason: str) -> None:
         self._note("declare", reason)
 

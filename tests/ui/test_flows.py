@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from console.domain.errors import Failed, Refused
+from console.engine.view import NextAction
 from console.ui.screens.preview import PreviewScreen
 from console.ui.widgets.panel import Panel
 from tests.ui import fake_console as fake
@@ -171,7 +172,7 @@ async def test_a_check_that_is_proven_by_running_is_not_signed(running: Running)
 
 async def test_a_step_that_waits_for_a_person_is_signed_from_the_components(running: Running) -> None:
     manual = fake.step("call-ops", "call operations", "manual", "untouched", by_person=True)
-    waiting = fake.component("manual", "By hand", manual, state="running", current=1)
+    waiting = fake.component("manual", "By hand", manual, state="stopped", reason="waits for a person")
     async with running(replace(fake.FIRING, components=(waiting,))) as screen:
         assert "a person's turn" in screen.text()
         await screen.press("2", "s")
@@ -319,3 +320,46 @@ async def test_telling_again_what_was_told_is_not_asked(running: Running) -> Non
     async with running(replace(fake.FIRING, notices=told)) as screen:
         await screen.press("a")
         assert "told already" in screen.text()
+
+
+async def test_keys_that_come_all_at_once_act_in_their_order(running: Running) -> None:
+    async with running(fake.FIRING) as screen:
+        await screen.burst("2", "j", "b", "q", "x", "escape", "r", *"ok, q", "enter")
+        assert screen.calls == [("preview", "dashboard", "back"), ("resolve", "ok, q")]
+        assert screen.app.is_running
+
+
+async def test_letters_typed_before_the_preview_is_read_do_not_count(running: Running) -> None:
+    console = fake.FakeConsole(fake.FIRING, gate=asyncio.Event())
+    async with running(console=console) as screen:
+        await screen.burst("b", *"qec-analysis")
+        console.gate.set()
+        await screen.settle()
+        assert screen.app.screen.query_one("#go").disabled
+        assert screen.app.screen.query_one("#typed").value == ""
+
+
+async def test_tab_goes_round_the_panels(running: Running) -> None:
+    async with running(fake.FIRING) as screen:
+        seen = []
+        for _ in range(5):
+            await screen.press("tab")
+            seen.append(screen.app.main.active.id)
+        assert seen == ["components", "checklist", "communication", "timeline", "triggers"]
+
+
+async def test_the_next_key_never_stops_what_the_line_says_to_wait_for(running: Running) -> None:
+    waiting = NextAction("Wait for: validator.", "status", "stop:qec-analysis")
+    async with running(replace(fake.RUNNING_VIEW, next_action=waiting)) as screen:
+        assert "x stops it" in screen.text()
+        await screen.press("n")
+        assert screen.calls == []
+
+
+async def test_what_a_dead_console_left_behind_is_recovered_by_key(running: Running) -> None:
+    async with running(
+        replace(fake.FIRING, next_action=NextAction("See what it left.", "recover", "recover"))
+    ) as screen:
+        await screen.press("n")
+        assert screen.calls == [("recover",)]
+        assert "it is done, says the cluster" in screen.text()

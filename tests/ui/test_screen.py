@@ -100,12 +100,9 @@ async def test_a_key_of_a_hidden_panel_works_and_brings_it_forward(running: Runn
 
 async def test_resizing_goes_back_and_forth(running: Running) -> None:
     async with running(fake.FIRING, size=(120, 40)) as screen:
-        await screen.pilot.resize_terminal(80, 24)
-        await screen.settle()
-        assert "Executive brief" not in screen.text()
-        await screen.pilot.resize_terminal(200, 50)
-        await screen.settle()
-        assert all(words in screen.text() for words in ("34.2 s", "OPA policy", "Executive brief", "declared:"))
+        await screen.resize(80, 24, until="[1 Triggers", without="Executive brief")
+        await screen.resize(200, 50, until="Executive brief", without="[1 Triggers")
+        assert all(words in screen.text() for words in ("34.2 s", "OPA policy", "declared:"))
 
 
 async def test_long_lists_scroll_and_the_selected_row_stays_in_sight(running: Running) -> None:

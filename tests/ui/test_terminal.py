@@ -25,7 +25,7 @@ print("left:", app.return_code, app.fatal)
 
 
 def test_no_byte_of_outside_text_is_obeyed_by_the_terminal() -> None:
-    raw = _session(PROGRAM, until=b"OVERDUE", then=b"q", end=b"left:")
+    raw = _session(PROGRAM, until=b"OVERDUE", then=b"q", end=b"left: 0 None")
     assert b"\x1b]52" not in raw
     assert b"\x1b]2;1 FIRING 1 OVERDUE INC-0007" in raw
     assert b"\x07" not in raw.split(b"\x1b]2;", 1)[1].split(b"\x07", 1)[0]
@@ -44,16 +44,24 @@ def _session(program: str, until: bytes, then: bytes, end: bytes) -> bytes:
         [sys.executable, "-c", program], stdin=secondary, stdout=secondary, stderr=secondary, env=environment
     )
     os.close(secondary)
+    try:
+        return _talk(primary, until, then, end)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(primary)
+
+
+def _talk(primary: int, until: bytes, then: bytes, end: bytes) -> bytes:
     raw, typed, deadline = b"", False, time.monotonic() + 60
     while end not in raw and time.monotonic() < deadline:
-        if select.select([primary], [], [], 1)[0]:
-            try:
-                raw += os.read(primary, 65536)
-            except OSError:
-                break
+        if not select.select([primary], [], [], 1)[0]:
+            continue
+        try:
+            raw += os.read(primary, 65536)
+        except OSError:
+            break
         if not typed and until in raw:
             os.write(primary, then)
             typed = True
-    process.wait(timeout=30)
-    os.close(primary)
     return raw

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DetailScreen(Modal):
-    AUTO_FOCUS = ".frame"
+    FIRST = ".frame"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,q,V", "close", show=False)]
 
     def __init__(self, panel: str, row_id: str, view: ViewState, wording: Wording) -> None:

@@ -25,7 +25,7 @@ _MOVING = (
 
 
 class HelpScreen(Modal):
-    AUTO_FOCUS = ".frame"
+    FIRST = ".frame"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,q,enter", "close", show=False)]
 
     def __init__(self, keys: Keys, wording: Wording) -> None:

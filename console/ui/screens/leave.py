@@ -13,8 +13,6 @@ from console.ui.screens.modal import Modal, buttons, said_line
 
 
 class LeaveScreen(Modal):
-    AUTO_FOCUS = "#cancel"
-
     def __init__(self, running: Sequence[str]) -> None:
         super().__init__()
         self._titles = running

@@ -12,9 +12,10 @@ from textual.containers import Container
 from textual.events import DescendantFocus
 from textual.screen import Screen
 
-from console.ui.actions import ACTIONS, BY_ID, PANELS, Keys
+from console.ui.actions import ACTIONS, BY_ID, PANELS, Keys, PanelName
 from console.ui.flows import Flows
 from console.ui.literal import literal
+from console.ui.usable import usable
 from console.ui.widgets.checklist import Checklist
 from console.ui.widgets.communication import Communication
 from console.ui.widgets.components import Components
@@ -33,14 +34,23 @@ if TYPE_CHECKING:
 
 
 class MainScreen(Screen[None]):
+    # Every key has priority, so that keys are dealt with strictly in the order in which they come, however fast: the app
+    # deals with those itself, while others wait in the queue of the widget with the focus. Nobody types text here.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(a.key, f"perform('{a.id}')", a.label, id=a.id, show=False, priority=a.id == "leave") for a in ACTIONS
+        *(Binding(a.key, f"perform('{a.id}')", a.label, id=a.id, show=False, priority=True) for a in ACTIONS),
+        Binding("up,k", "move(-1)", "up", show=False, priority=True),
+        Binding("down,j", "move(1)", "down", show=False, priority=True),
+        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False, priority=True),
+        Binding("pagedown,ctrl+f,space", "page(1)", "page down", show=False, priority=True),
+        Binding("tab", "turn(1)", "next panel", show=False, priority=True),
+        Binding("shift+tab", "turn(-1)", "panel before", show=False, priority=True),
     ]
     AUTO_FOCUS = "#triggers"
 
     def __init__(self, title: str, wording: Wording, keys: Keys, bridge: Bridge) -> None:
         super().__init__(classes="-ascii" if wording.ascii_only else "")
         self.keys = keys
+        self._view: ViewState | None = None
         self.header = Header(title, wording)
         self.message = MessageLine(wording)
         self.next_action = NextAction(keys, wording)
@@ -68,6 +78,7 @@ class MainScreen(Screen[None]):
     # ------------------------------------------------------------ new view states, from the app
 
     def show(self, view: ViewState, changed: frozenset[str], stale: Problem | None) -> None:
+        self._view = view
         if changed & {"incident", "clock", "stale"}:
             self.header.stale = f"{stale.message}; {stale.hint}" if stale else ""
             self.header.show(view)
@@ -89,10 +100,14 @@ class MainScreen(Screen[None]):
         """The panel that has the focus, or had it last."""
         return next((panel for panel in self.panels.values() if panel.has_class("active")), self.triggers)
 
+    @property
+    def active_name(self) -> PanelName:
+        return next(name for name in PANELS if self.panels[name] is self.active)
+
     def go_to(self, name: str) -> Panel:
         panel = self.panels[name]
         self._activate(panel)
-        panel.focus()
+        self.set_focus(panel)  # now; `panel.focus()` would do it a moment later
         return panel
 
     def on_mount(self) -> None:
@@ -111,16 +126,24 @@ class MainScreen(Screen[None]):
     def _hint(self) -> None:
         """In the active panel's lower border: the keys that do something with the selected row at this moment."""
         for panel in self.panels.values():
-            usable = self.flows.usable(panel.id or "", panel.selected) if panel.has_class("active") else ()
-            words = [
-                literal((self.keys.of(name), "bold $note"), (f" {BY_ID[name].label}  ", "$dim")) for name in usable
-            ]
+            names = usable(self._view, panel.id or "", panel.selected) if panel.has_class("active") else ()
+            words = [literal((self.keys.of(name), "bold $note"), (f" {BY_ID[name].label}  ", "$dim")) for name in names]
             panel.hint(literal(*words))
 
     # ------------------------------------------------------------ actions
 
-    def action_perform(self, action_id: str) -> None:
+    async def action_perform(self, action_id: str) -> None:
         self.flows.perform(action_id)
+        await self.flows.opened()  # so that the key behind goes to what has opened
+
+    def action_move(self, by: int) -> None:
+        self.active.move(by)
+
+    def action_page(self, by: int) -> None:
+        self.active.page(by)
+
+    def action_turn(self, by: int) -> None:
+        self.go_to(PANELS[(PANELS.index(self.active_name) + by) % len(PANELS)])
 
     @on(Panel.Moved)
     def _on_moved(self) -> None:

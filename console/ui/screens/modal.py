@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Static
+from textual.widgets import Button, Input, Static
 
 from console.ui.bridge import Problem
 from console.ui.literal import literal
@@ -24,11 +25,26 @@ class Choice(Button):
 
 class Modal(ModalScreen[None]):
     CSS_PATH = "../modals.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False, priority=True)]
+
+    FIRST: ClassVar[str] = "#cancel"
+    """What has the focus at first. It is set while mounting: a key that comes at once must find it."""
 
     def on_mount(self) -> None:
+        self.set_focus(self.query_one(self.FIRST))
         if self.app.screen_stack and self.app.screen_stack[0].has_class("-ascii"):
             self.add_class("-ascii")
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter typed while a button has the focus is the beginning of the text."""
+        if not event.is_printable or not event.character or event.character == " ":
+            return
+        for text in self.query(Input):
+            if not text.has_focus and not text.disabled and text.is_on_screen:
+                event.stop()
+                event.prevent_default()
+                self.set_focus(text)
+                text.insert_text_at_cursor(event.character)
 
     def refused(self, problem: Problem) -> None:
         """Shows why the command was not carried out, with what next, and lets the person try again."""

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -31,7 +30,6 @@ Read = Callable[[Callable[["Preview"], None], Callable[[Problem], None]], "async
 
 
 class PreviewScreen(Modal):
-    AUTO_FOCUS = "#cancel"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll(-1)", show=False),
         Binding("down", "scroll(1)", show=False),
@@ -135,19 +133,9 @@ class PreviewScreen(Modal):
         typed.value = ""
         self.query_one("#confirm").display = allowed
         self.query_one("#go", Choice).disabled = True
-        self.query_one("#cancel", Choice).focus()
+        self.set_focus(self.query_one("#cancel"))
 
     # ------------------------------------------------------------ confirming
-
-    def on_key(self, event: events.Key) -> None:
-        """A letter typed anywhere is the beginning of the word."""
-        typed = self.query_one("#typed", Input)
-        waiting = self.query_one("#confirm").display and not typed.has_focus
-        if waiting and event.character and event.is_printable and event.character != " ":
-            event.stop()
-            event.prevent_default()
-            typed.focus()
-            typed.insert_text_at_cursor(event.character)
 
     def on_input_changed(self) -> None:
         self.query_one("#go", Choice).disabled = not self._matches()

@@ -22,7 +22,7 @@ class Question(NamedTuple):
 
 
 class PromptScreen(Modal):
-    AUTO_FOCUS = "Input"
+    FIRST = "Input"
 
     def __init__(self, question: Question, send: Callable[[str], None]) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SettleScreen(Modal):
-    AUTO_FOCUS = "Input"
+    FIRST = "Input"
 
     def __init__(self, step: StepView, send: Callable[[str, str], None]) -> None:
         super().__init__()

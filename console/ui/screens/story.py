@@ -63,7 +63,7 @@ def _component(component: ComponentView, wording: Wording) -> Iterator[Content]:
         yield _fact("suggested by", ", ".join(component.suggested_by))
     yield from _text("Because", component.reason)
     for place, step in enumerate(component.steps, 1):
-        sign = wording.step(step, waits_for_person(step, component, place))
+        sign = wording.step(step, waits_for_person(step, component))
         yield Content("")
         yield literal(
             (f"{place} of {len(component.steps)}  ", "$dim"), (step.title, "bold"), (f"   {step.kind}", "$dim")

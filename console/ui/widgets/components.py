@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.content import Content
 
+from console.ui.actions import BY_ID
 from console.ui.literal import fit, literal, spread, wrapped
 from console.ui.widgets.panel import Heading, Panel, Row, press
 from console.ui.wording import Wording, duration
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from console.engine.view import ComponentView, StepView, ViewState
 
 _OPEN_STATES = frozenset({"running", "stopped", "failed", "unknown"})
+HALF_DONE = frozenset({"stopped", "failed"})
 _IN_DOUBT = frozenset({"failed", "unknown", "diverged"})
 
 
@@ -59,7 +61,8 @@ class Components(Panel):
         return next(moved, "")
 
     def _line(self, component: ComponentView, place: int, width: int, watching: bool) -> Content:
-        sign = self.wording.component(component)
+        waits = any(waits_for_person(step, component) for step in component.steps)
+        sign = self.wording.component(component, waits)
         state = literal((f"{sign.icon} {sign.word}", sign.style))
         if component.state == "running" and component.current:
             state = literal(state, (f"  step {component.current} of {len(component.steps)}", "$dim"))
@@ -67,21 +70,22 @@ class Components(Panel):
             by = ", ".join(component.suggested_by)
             state = literal((f"{self.wording.suggested} suggested by {by}", "bold $attention"))
         button = Content("")
-        if component.can_roll_back and not watching:
-            button = literal(("[ Roll back ]", "$note")).stylize(press("roll_back"))
+        if (component.can_roll_back or component.state in HALF_DONE) and not watching:
+            action = "go_on" if component.state in HALF_DONE else "roll_back"
+            button = literal((f"[ {BY_ID[action].label.capitalize()} ]", "$note")).stylize(press(action))
         name_width = _name_width(width)
         name = fit(literal((f"{place:<2} ", "$dim"), (component.title, "bold")), name_width)
         return spread(literal(name, " ", state), button, width)
 
     def _story(self, component: ComponentView, width: int) -> Iterator[Content]:
-        for place, step in enumerate(component.steps, 1):
-            yield from self._step(step, component, place, width)
+        for step in component.steps:
+            yield from self._step(step, component, width)
         if component.state in ("stopped", "failed", "unknown") and component.reason:
             for line in wrapped(component.reason, width - 3, 2):
                 yield literal("   ", (line, "$attention"))
 
-    def _step(self, step: StepView, component: ComponentView, place: int, width: int) -> Iterator[Content]:
-        waits = waits_for_person(step, component, place)
+    def _step(self, step: StepView, component: ComponentView, width: int) -> Iterator[Content]:
+        waits = waits_for_person(step, component)
         sign = self.wording.step(step, waits)
         name = fit(literal("   ", (sign.icon, sign.style), f" {step.title}"), _name_width(width))
         under_way = step.state in ("intended", "sent", "applied")
@@ -102,6 +106,11 @@ def _name_width(width: int) -> int:
     return max(12, min(36, width // 2))
 
 
-def waits_for_person(step: StepView, component: ComponentView, place: int) -> bool:
-    """Whether this step of a running component is one that only a person can do, and its turn has come."""
-    return step.by_person and component.state == "running" and component.current == place
+def waits_for_person(step: StepView, component: ComponentView) -> bool:
+    """Whether this is the step that a component under way, or stopped, comes to next, and only a person can do it."""
+    if not step.by_person or component.state not in ("running", "stopped"):
+        return False
+    back = component.direction == "back"
+    dealt_with = ("proven", "already") if back else ("undone", "untouched")
+    order = component.steps if back else component.steps[::-1]
+    return next((s.id for s in order if s.state not in dealt_with), "") == step.id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from console.ui.actions import BY_ID, Keys
+from console.ui.actions import BY_ID, Keys, can_be_next
 from console.ui.literal import literal, wrapped
 from console.ui.widgets.line import Line
 from console.ui.wording import Wording
@@ -38,8 +38,11 @@ class NextAction(Line):
             return f"Reading the procedure{self.wording.ellipsis}", ""
         advice = self.view.next_action
         text = self.view.busy or advice.text or "Nothing to do."
-        doable = advice.key.partition(":")[0] in BY_ID and not self.view.busy
-        return text, f"   press {self._keys.of('next')}" if doable else ""
+        if self.view.busy:
+            return text, ""
+        if advice.key.startswith("stop:"):
+            return text, f"   {self._keys.of('stop')} stops it"
+        return text, f"   press {self._keys.of('next')}" if can_be_next(advice.key) else ""
 
     def _hints(self) -> Content:
         parts: list[tuple[str, str]] = []

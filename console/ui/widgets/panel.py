@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
@@ -55,12 +54,6 @@ class Panel(ScrollView, can_focus=True):
     """The parts of the view state that it shows."""
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False),
-        Binding("pagedown,ctrl+f,space", "page(1)", "page down", show=False),
-    ]
 
     class Pressed(Message):
         """A row was asked to do something, by Enter or by the mouse."""
@@ -151,7 +144,7 @@ class Panel(ScrollView, can_focus=True):
             self.post_message(self.Moved())
         self._into_sight(row_id)
 
-    def action_move(self, by: int) -> None:
+    def move(self, by: int) -> None:
         ids = [row.id for row in self._rows if row.id]
         if not ids:
             self.scroll_to(y=self.scroll_y + by, animate=False)
@@ -161,11 +154,11 @@ class Panel(ScrollView, can_focus=True):
         if at + by < 0:
             self.scroll_to(y=0, animate=False)
 
-    def action_page(self, by: int) -> None:
+    def page(self, by: int) -> None:
         for _ in range(max(1, self.scrollable_content_region.height // 2)):
-            self.action_move(by)
+            self.move(by)
 
-    def action_press(self, action_id: str) -> None:
+    def _press(self, action_id: str) -> None:
         self.post_message(self.Pressed(self, action_id, self.selected))
 
     def on_click(self, event: events.Click) -> None:
@@ -178,9 +171,9 @@ class Panel(ScrollView, can_focus=True):
             return
         self.select(row.id)
         if action_id := event.style.meta.get("press"):
-            self.action_press(str(action_id))
+            self._press(str(action_id))
         elif event.chain == 2:
-            self.action_press("details")
+            self._press("details")
 
     def _keep_a_selection(self) -> None:
         ids = [row.id for row in self._rows if row.id]

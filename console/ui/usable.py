@@ -1,0 +1,51 @@
+"""Which actions make sense for a row at this moment: what the hints in a panel's lower border say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from console.ui.widgets.checklist import HOLDS
+from console.ui.widgets.components import HALF_DONE, waits_for_person
+
+if TYPE_CHECKING:
+    from console.engine.view import CheckView, ComponentView, ViewState
+
+
+def usable(view: ViewState | None, panel: str, row_id: str) -> Iterator[str]:
+    """Ids of actions, the likeliest first. An action that isn't among them still says why when its key is pressed."""
+    if view is None or not row_id or panel == "timeline":
+        return
+    if view.incident.mode != "observe":
+        if panel == "components":
+            yield from _on_component(next((c for c in view.components if c.id == row_id), None))
+        elif panel == "checklist":
+            yield from _on_check(next((c for c in view.checks if c.id == row_id), None))
+        elif panel == "communication" and any(n.id == row_id and n.state != "acknowledged" for n in view.notices):
+            yield "acknowledge"
+    yield "details"
+
+
+def _on_component(component: ComponentView | None) -> Iterator[str]:
+    if component is None:
+        return
+    if component.can_roll_back and component.state not in HALF_DONE:
+        yield "roll_back"
+    if component.state in HALF_DONE:
+        yield "go_on"
+    if component.can_roll_forward:
+        yield "roll_forward"
+    if component.state == "running":
+        yield "stop"
+    if any(step.state in ("unknown", "diverged") for step in component.steps):
+        yield "settle"
+    if any(waits_for_person(step, component) for step in component.steps):
+        yield "sign"
+
+
+def _on_check(check: CheckView | None) -> Iterator[str]:
+    if check is None:
+        return
+    yield from ("sign",) if check.by_person else ("run_check", "run_checks")
+    if check.criterion and check.state not in HOLDS:
+        yield "waive"
