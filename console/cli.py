@@ -15,7 +15,14 @@ from typing import Any, NoReturn
 
 from console import __version__
 from console.commands import exits
-from console.commands.invocation import CONFIG_VARIABLE, DEFAULT_CONFIG, JOURNAL_VARIABLE, Invocation, UsageProblem
+from console.commands.invocation import (
+    ACTOR_VARIABLE,
+    CONFIG_VARIABLE,
+    DEFAULT_CONFIG,
+    JOURNAL_VARIABLE,
+    Invocation,
+    UsageProblem,
+)
 from console.commands.output import Output, leave_quietly
 from console.domain.errors import ConsoleError, Failed, JournalDamaged, Unknown
 
@@ -132,7 +139,13 @@ def _common(parser: argparse.ArgumentParser, *, suppress: bool, name: bool = Tru
         "$XDG_STATE_HOME/rollback-console)",
     )
     flags = ("--as", "--actor") if name else ("--actor",)
-    group.add_argument(*flags, dest="actor", metavar="NAME", default=default(""), help="who acts (default: $USER)")
+    group.add_argument(
+        *flags,
+        dest="actor",
+        metavar="NAME",
+        default=default(""),
+        help=f"who acts, for the record (default: ${ACTOR_VARIABLE}, then $USER)",
+    )
     group.add_argument("--json", action="store_true", default=default(False), help="for machines")
     group.add_argument("--ascii", action="store_true", default=default(False), help="no signs beyond ASCII")
     group.add_argument("--debug", action="store_true", default=default(False), help="tracebacks of internal errors")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CONFIG_VARIABLE = "ROLLBACK_CONSOLE_CONFIG"
 JOURNAL_VARIABLE = "ROLLBACK_CONSOLE_JOURNAL"
+ACTOR_VARIABLE = "ROLLBACK_CONSOLE_AS"
 DEFAULT_CONFIG = "rollback-console.toml"
 
 
@@ -55,7 +56,7 @@ class Invocation:
 
     @property
     def actor(self) -> str:
-        return one_line(self.args.actor or os.environ.get("ROLLBACK_CONSOLE_AS", "") or _user())
+        return one_line(self.args.actor or os.environ.get(ACTOR_VARIABLE, "") or _user())
 
     def request(self, *, acts: bool, creates: bool = False, mode: Mode = "live") -> Request:
         from console.wiring import Request

@@ -40,11 +40,11 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 class Terminal:
     """The command in a terminal of 120×40. `read` must go on, or the terminal stalls."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, program: str = "tests.cli.simulated") -> None:
         self.seen = b""
         self.pid, self._master = pty.fork()
         if self.pid == 0:
-            command = _command(folder, arguments)
+            command = _command(folder, (), program)
             os.chdir(folder)
             environment = {**_environment(folder), "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
             os.execve(command[0], command, environment)  # noqa: S606 - the forked child becomes the console
@@ -64,9 +64,6 @@ class Terminal:
         until("its end", ended)
         return os.waitstatus_to_exitcode(status[0])
 
-    def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
-
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
@@ -85,9 +82,9 @@ class Terminal:
         return True
 
 
-def _command(folder: Path, arguments: Sequence[str]) -> list[str]:
+def _command(folder: Path, arguments: Sequence[str], program: str = "tests.cli.simulated") -> list[str]:
     config = folder / "procedure.toml"
-    return [sys.executable, "-m", "tests.cli.simulated", "-c", str(config), "--as", "alice", *arguments]
+    return [sys.executable, "-m", program, "-c", str(config), "--as", "alice", *arguments]
 
 
 def _environment(folder: Path) -> dict[str, str]:

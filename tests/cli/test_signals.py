@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from itertools import count
 
 import pytest
 
@@ -118,16 +117,25 @@ def test_a_broken_pipe_is_quiet(declared: Cli) -> None:
 
 def test_a_terminal_that_vanishes_ends_the_picture_and_not_the_step(declared: Cli, world: World) -> None:
     world.change("trouble", "dashboard", "waits")
-    terminal = Terminal(declared.folder)
-    terminal.until_shown("Dashboard")
-    terminal.until_shown("INC-0001")
-    _confirm_dashboard(terminal, world)
+    terminal = Terminal(declared.folder, program="tests.cli.on_screen")
+    terminal.until_shown("waiting for dashboard")
     terminal.vanish()
     until("it was asked to stop", lambda: "asked Dashboard to stop" in declared("journal", "show").out)
     world.ready("dashboard").touch()
     assert terminal.until_ended() == 130
     component = declared.component("dashboard")
     assert [s["state"] for s in component["steps"]] == ["proven", "untouched"]
+
+
+def test_leaving_waits_for_the_proof_and_says_so(declared: Cli, world: World) -> None:
+    world.change("trouble", "dashboard", "waits")
+    terminal = Terminal(declared.folder, program="tests.cli.on_screen")
+    terminal.until_shown("waiting for dashboard")
+    terminal.signal(signal.SIGTERM)
+    terminal.until_shown("finishing Undo the dashboard, then leaving")
+    terminal.signal(signal.SIGINT)
+    assert terminal.until_ended() == 130
+    assert declared.component("dashboard")["steps"][0]["state"] == "failed"
 
 
 def test_a_configuration_that_is_wrong_is_told_on_the_normal_screen(declared: Cli) -> None:
@@ -150,21 +158,6 @@ def test_without_a_terminal_it_says_so(declared: Cli) -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 2
     assert "needs a terminal" in err
-
-
-def _confirm_dashboard(terminal: Terminal, world: World) -> None:
-    """Through the screen, as a commander would: the name again from the start, if it was typed before the field was there."""
-    terminal.type("2b")
-    terminal.until_shown("sim set dashboard old")
-    waited = count()
-
-    def sent() -> bool:
-        if next(waited) % 100 == 0:
-            terminal.type("\x15dashboard\r")
-        terminal.read()
-        return world.sent("dashboard") == 1
-
-    until("the first step is sent", sent)
 
 
 def test_the_terminal_is_given_back(declared: Cli) -> None:
