@@ -49,6 +49,7 @@ class Executor:
         self._timeouts = timeouts
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stop_waiting: dict[str, asyncio.Event] = {}
+        self._leaving = False
 
     # ------------------------------------------------------------ asked for
 
@@ -83,9 +84,10 @@ class Executor:
 
     async def drain(self) -> None:
         """For leaving: no component begins another step; the steps under way are finished and recorded."""
+        self._leaving = True
         for component_id, task in self._tasks.items():
             if not task.done():
-                with suppress(ConsoleError):  # it has just ended, or nothing can be recorded: no step can begin either
+                with suppress(ConsoleError):  # it has just ended, or the asking can't be recorded
                     await self._runner.submit(Stop(component_id))
         if self._tasks:
             await asyncio.wait(self._tasks.values())  # not gather: whoever gives up waiting must not cancel the work
@@ -119,7 +121,7 @@ class Executor:
             if step is None:
                 await self._record(e.ComponentFinished(component_id, component.direction))
                 return
-            if component.stop_requested:
+            if component.stop_requested or self._leaving:
                 await self._record(e.ComponentStopped(component_id, _STOPPED))
                 return
             if reason := await self._step(component, step, expectation):

@@ -32,6 +32,7 @@ Fault = Literal[
     "half",  # the first object is changed, then an error
     "half_lost",  # the first object is changed, then silence
     "garbled",  # no answer, and the object is neither as it was nor as it should be
+    "garbled_fail",  # the same, and the target answers with an error
     "explode",  # a defect of ours, before anything is sent
     "explode_after",  # a defect of ours, after the effect
     "die_before",  # the process dies with the request unsent
@@ -202,6 +203,7 @@ class SimulatedStep:
             identity=[[name, edit["from"], edit["to"]] for name, edit in goal.items()],
             goal=goal,
             lines=tuple(lines),
+            commands=(f"simctl set {self._id}",),
             already=not goal,
             seen={name: self._seen(name) for name in wanted},
             pin=pin,
@@ -225,10 +227,10 @@ class SimulatedStep:
         if fault == "late":
             self._target.under_way.append(lambda: self._arrive(goal, op))
             raise Unknown("no answer")
-        if fault == "garbled":
+        if fault in ("garbled", "garbled_fail"):
             for name, edit in goal.items():
                 self._target.foreigner(name, "webhook", **dict.fromkeys(edit["to"], "garbled"))
-            raise Unknown("no answer")
+            raise Unknown("no answer") if fault == "garbled" else Failed("the server says no")
         if fault == "explode":
             raise KeyError("spec")
         if fault == "die_before":

@@ -44,6 +44,13 @@ def test_a_foreign_change_elsewhere_in_the_object_counts_too() -> None:
         Expectation(before.seen).refuse_drift(now, confirmed(before))
 
 
+def test_a_few_changes_are_all_listed() -> None:
+    before = change(gateway={})
+    with pytest.raises(Refused) as refused:
+        Expectation(before.seen).refuse_drift(change(gateway=dict.fromkeys("abcd", 1)), confirmed(before))
+    assert refused.value.message.endswith("a: (absent) → 1; b: (absent) → 1; c: (absent) → 1; d: (absent) → 1")
+
+
 def test_many_changes_are_not_all_listed() -> None:
     before = change(gateway={})
     with pytest.raises(Refused, match="and 2 more"):

@@ -25,6 +25,16 @@ async def test_a_preview_shows_each_step_and_touches_nothing(memory: World) -> N
     assert memory.journal.last_seq() == 1
 
 
+async def test_a_confirmation_keeps_what_was_shown(memory: World) -> None:
+    process = memory.process()
+    await process.declare()
+    preview = await process.preview("dash")
+    first, shown = confirmed(preview)[0], preview.steps[0].change
+    assert (first.step, first.hash, first.summary, first.already) == ("one", shown.hash, shown.summary, False)
+    assert (first.lines, first.commands) == (("+ gateway.qec: off",), ("simctl set one",))
+    assert first.seen == {"gateway": shown.seen["gateway"].fingerprint}
+
+
 async def test_a_preview_of_what_is_done_says_so(memory: World) -> None:
     process = memory.process()
     await process.declare()

@@ -304,6 +304,7 @@ async def test_recovery_says_what_it_found(memory: World, at: int, when: When, f
     assert line.startswith("dash: ")
     assert found in line
     assert (found in process["dash"].reason) == (process["dash"].state != "rolled_back")
+    assert not any(failed.refused for failed in process.events(e.StepFailed))  # nobody refused: something died
 
 
 async def test_recovery_finds_nothing_after_a_good_end(memory: World) -> None:
@@ -362,6 +363,7 @@ async def test_a_vault_that_lost_the_change_leaves_the_step_for_a_person(memory:
     step = process.step("one")
     assert (step.state, len(step.attempts)) == (state, 1)
     assert "lost" in step.reason
+    assert [(f.refused, f.effect) for f in process.events(e.StepFailed)] == ([(False, True)] if at == 5 else [])
 
 
 async def test_a_step_that_left_the_configuration_is_left_for_a_person(memory: World) -> None:

@@ -43,6 +43,7 @@ def test_one_event_has_one_text(event: e.Event) -> None:
     body = codec.encode(event)
     assert codec.encode(codec.decode(1, body)) == body
     assert json.loads(body)["v"] == codec.FORMAT_VERSION
+    assert list(json.loads(body)) == sorted(json.loads(body))
     assert "\n" not in body
 
 

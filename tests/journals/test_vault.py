@@ -25,7 +25,7 @@ DOCUMENTS = st.recursive(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return tmp_path / "vault"
+    return tmp_path / "not" / "there" / "vault"
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
