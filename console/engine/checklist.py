@@ -54,6 +54,7 @@ class Checklist:
             evidence = await self._evidence(check_id)
         finally:
             self.running.discard(check_id)
+        await self._runner.refresh()  # another console may have sent something meanwhile
         if self._runner.incident.last_change_seq != before:
             evidence = Evidence("unknown", f"a step was sent while it ran; run it again (it said: {evidence.text})")
         await self._keep(check_id, evidence, self._clock.monotonic() - started)

@@ -34,6 +34,7 @@ class SettleScreen(Modal):
             for line in lines(self._step.reason):
                 yield Static(literal(line), markup=False)
             yield Static(literal(("Look at the target. What did you see there?", "bold")), markup=False, classes="ask")
+            yield Static(literal("Half done counts as not done: going on finishes it."), markup=False)
             yield Input(compact=True, select_on_focus=False, id="text")
             yield said_line()
             with Horizontal(classes="buttons"):
