@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 Read = Callable[[Callable[["Preview"], None], Callable[[Problem], None]], "asyncio.Task[None]"]
 
 
+SHORT_ROWS = 30
+AROUND_ROWS = 16  # frame, cluster, verdict, confirmation, buttons and a little of the main screen
+
+
 class PreviewScreen(Modal):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll(-1)", show=False),
@@ -105,7 +109,14 @@ class PreviewScreen(Modal):
         if not width:  # the answer was faster than the first layout
             self.call_after_refresh(self._show_steps, preview)
             return
-        self.query_one("#steps", Static).update(Content("\n").join(list(preview_lines(preview, width, self._wording))))
+        lines = list(preview_lines(preview, width, self._wording))
+        self.query_one("#steps", Static).update(Content("\n").join(lines))
+        self._make_room(len(lines))
+
+    def _make_room(self, lines: int) -> None:
+        """The change gets what it needs, up to what the rest of the frame leaves; a short screen fills itself by its styles."""
+        height = self.size.height
+        self.query_one("#change").styles.height = None if height < SHORT_ROWS else min(lines, height - AROUND_ROWS)
 
     def on_resize(self) -> None:
         if self._preview is not None:
