@@ -119,7 +119,7 @@ def told(error: BaseException) -> str:
 def confirmed(preview: Preview) -> tuple[ConfirmedChange, ...]:
     """What the journal keeps of a preview that is being confirmed."""
     if blocked := next((s for s in preview.steps if s.blocked), None):
-        reason = blocked.problem or next(f.text for f in blocked.findings if f.level == "block")
+        reason = next((f.text for f in blocked.findings if f.level == "block"), blocked.problem)  # the cause, if known
         raise Refused(f"step {blocked.id} can't work: {reason}")
     return tuple(
         ConfirmedChange(

@@ -186,6 +186,9 @@ class Console(Protocol):
 
     def settle(self, step: str, counts_as: Literal["done", "not_done"], note: str) -> Awaitable[None]: ...
 
+    def recover(self) -> Awaitable[Sequence[str]]:
+        """Reads the targets of what a console that died left behind; a line for each thing found."""
+
     def declare(self, reason: str) -> Awaitable[None]: ...
 
     def sign(self, check_or_step: str, note: str) -> Awaitable[None]: ...

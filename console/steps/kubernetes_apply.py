@@ -230,12 +230,13 @@ def _opened(document: Any, where: str) -> Iterator[dict[str, Any]]:
         for index, item in enumerate(document["items"], start=1):
             yield from _opened(item, f"{where}, item {index}")
         return
-    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+    if not isinstance(document, dict):
         raise Refused(f"{where} is not a Kubernetes object")
+    metadata = document.get("metadata")
     missing = [k for k in ("apiVersion", "kind") if not isinstance(document.get(k), str)]
-    missing += ["metadata.name"] if not document["metadata"].get("name") else []
+    missing += [] if isinstance(metadata, dict) and metadata.get("name") else ["metadata.name"]
     if missing:
-        raise Refused(f"{where} has no {', '.join(missing)}")
+        raise Refused(f"{where} has no {', '.join(missing)}", "is it a Kubernetes object?")
     yield document
 
 

@@ -19,7 +19,7 @@ from console.domain.difference import ABSENT, lookup
 from console.engine.ports import Change, Description, Finding, Json
 from console.targets.kubernetes.client import MERGE, KubernetesTarget
 from console.targets.kubernetes.edits import Edit, Goal
-from console.targets.kubernetes.objects import Ref, content
+from console.targets.kubernetes.objects import content
 from console.targets.kubernetes.resources import Resource
 from console.targets.kubernetes.step import KubernetesStep
 
@@ -72,11 +72,10 @@ class KubernetesHold(KubernetesStep):
     async def plan(self, pin: Json = None) -> Change:  # noqa: ARG002 - nothing is chosen here
         resource = await self._resource()
         live = await self._live(resource)
-        path = resource.path(self._namespace, self._name)
-        ref = Ref(resource.api_version, self._kind, self._namespace, self._name, path)
+        ref = resource.ref(self._namespace, self._name)
         before, patch = content(live), _PATCHES[self._kind]
         held = _is_held(self._kind, before)
-        after = before if held else content(await self._target.rehearse(path, patch, MERGE))
+        after = before if held else content(await self._target.rehearse(ref.path, patch, MERGE))
         edit = Edit(ref, before, after, content_type=MERGE, body=patch, uid=live["metadata"]["uid"])
         words = f"{self._owner} is held: {ref}"
         goal = Goal((edit,) if edit.changes else (), says=(words,))
@@ -96,7 +95,7 @@ class KubernetesHold(KubernetesStep):
         return await self._target.resource(self._api_version, self._kind)
 
     async def _live(self, resource: Resource) -> Json:
-        return await self._target.get(resource.path(self._namespace, self._name))
+        return await self._existing(resource, resource.ref(self._namespace, self._name))
 
     def _command(self) -> str:
         patches = {

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.real import scene
+from tests.real.room import Room
 from tests.real.servers import ControlPlane, NotBuilt, PrometheusServer, binaries
 
 HERE = Path(__file__).parent
 NOT_BUILT = "real servers not built"
+_rooms = itertools.count(1)
 START_UP = pytest.StashKey[dict[str, float]]()
 
 
@@ -67,6 +70,16 @@ def fresh_scene(cluster: ControlPlane, request: pytest.FixtureRequest) -> Contro
     scene.reset(cluster)
     request.config.stash[START_UP].setdefault("scene", time.monotonic() - started)
     return cluster
+
+
+@pytest.fixture
+async def room(cluster: ControlPlane, tmp_path: Path) -> AsyncIterator[Room]:
+    """An empty namespace of the test's own on the running control plane."""
+    cluster.start()
+    made = Room(cluster, f"room-{next(_rooms)}", tmp_path)
+    made.open()
+    yield made
+    await made.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,14 @@ Cheaper than the whole scene: a test makes the objects that it is about. Nothing
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import httpx
 
 from console.checks import kubernetes_pods_ready as pods_ready
 from console.domain.events import Direction
@@ -43,6 +46,8 @@ COLLECTIONS = {
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
 }
 REVISION = "deployment.kubernetes.io/revision"
+_POLL_SECONDS = 0.01
+CRASHING = {CRASH_LABEL: "true"}
 _MAINTAINED = ("resourceVersion", "generation", "managedFields", "creationTimestamp")
 
 
@@ -119,6 +124,22 @@ class AtWork:
     def incident(self) -> Incident:
         return self._session.runner.incident
 
+    async def settle(self, counts_as: Literal["done", "not_done"]) -> None:
+        """A person's word on the first step."""
+        await self._session.settle("step", counts_as, "looked")
+
+    def progress(self) -> str:
+        """What the screen shows of the first step."""
+        return self._session.view().components[0].steps[0].progress
+
+    async def until(self, state: str, *, seconds: float = 20, shown: str = "") -> None:
+        """Waits until the first step is in this state, and its progress shows this."""
+        for _ in range(int(seconds / _POLL_SECONDS)):
+            if self.state() == state and shown in self.progress():
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+        raise AssertionError(f"not {state} within {seconds} s, but {self.state()}: {self.progress()}")
+
     def state(self) -> str:
         return self._session.runner.incident.components["it"].steps["step"].state
 
@@ -159,7 +180,8 @@ class Room:
         try:
             return bool(self.get(kind, name))
         except ApiError as error:
-            assert error.status == 404
+            if error.status != httpx.codes.NOT_FOUND:
+                raise
             return False
 
     def change(self, kind: str, name: str, patch: Json, manager: str = "kubectl-edit") -> Json:
@@ -203,6 +225,18 @@ class Room:
 
     def version(self, kind: str, name: str) -> str:
         return str(self.get(kind, name)["metadata"]["resourceVersion"])
+
+    def objects(self) -> dict[str, Json]:
+        """Each object that people make, without what its server maintains by itself."""
+        return {f"{kind} {o['metadata']['name']}": lasting(o) for kind, o in self._made()}
+
+    def writes(self) -> dict[str, str]:
+        """A mark for each such object that every write changes but those of its status."""
+        return {f"{kind} {o['metadata']['name']}": _last_write(o) for kind, o in self._made()}
+
+    def _made(self) -> Iterator[tuple[str, Json]]:
+        for kind in ("ConfigMap", "Secret", "Service", "Deployment"):
+            yield from ((kind, o) for o in self.cluster.api("GET", self.path(kind))["items"])
 
     def generation(self, name: str = "web") -> int:
         """How often the Deployment was asked for something else."""
@@ -271,8 +305,8 @@ def deployment(name: str, image: str, *, replicas: int = 1, labels: Json = None,
 
 
 def crashing() -> Json:
-    """What a pod template's metadata needs for its pods to go into CrashLoopBackOff."""
-    return {"metadata": {"labels": {CRASH_LABEL: "true"}}}
+    """What a pod template needs for its pods to go into CrashLoopBackOff."""
+    return {"metadata": {"labels": CRASHING}}
 
 
 def lasting(obj: Json) -> Json:
@@ -280,6 +314,15 @@ def lasting(obj: Json) -> Json:
     metadata = {k: v for k, v in obj["metadata"].items() if k not in _MAINTAINED}
     metadata["annotations"] = {k: v for k, v in metadata.get("annotations", {}).items() if k != REVISION}
     return {**{k: v for k, v in obj.items() if k != "status"}, "metadata": metadata}
+
+
+def _last_write(obj: Json) -> str:
+    """A workload's resourceVersion moves with its status; its generation and its owners' entries don't."""
+    metadata = obj["metadata"]
+    if "status" not in obj or obj["status"] == {"loadBalancer": {}}:
+        return str(metadata["resourceVersion"])
+    entries = [e for e in metadata["managedFields"] if e.get("subresource") != "status"]
+    return str((metadata["generation"], metadata["uid"], entries))
 
 
 def change_of(planned: PlannedStep) -> Change:

@@ -150,10 +150,10 @@ def named_by(manifest: Json, document: Json) -> Json:
     return document
 
 
-def is_own(obj: Json) -> bool:
-    """Whether this console ever wrote the object."""
+def made_by_others(obj: Json) -> bool:
+    """Whether others own fields of the object and this console owns none: it is not the one that was made here."""
     entries = (obj.get("metadata") or {}).get("managedFields") or []
-    return any(entry.get("manager") == FIELD_MANAGER for entry in entries)
+    return bool(last_writer(obj)) and all(entry.get("manager") != FIELD_MANAGER for entry in entries)
 
 
 def encoded(document: Json) -> Json:

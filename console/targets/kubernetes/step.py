@@ -21,8 +21,8 @@ from console.targets.kubernetes.objects import (
     Ref,
     content,
     diff_lines,
-    is_own,
     last_writer,
+    made_by_others,
     managers,
     merge_patch,
     seen,
@@ -199,7 +199,7 @@ class KubernetesStep:
                 "rolling forward would overwrite that; put it right by hand, or undo that change first",
             ) from None
         if goal is None and live is not None:
-            if not is_own(live):
+            if made_by_others(live):
                 raise Refused(
                     f"{ref} was made anew{_by(live)} since it was rolled back", "delete it by hand if it must go"
                 )

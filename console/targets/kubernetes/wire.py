@@ -97,7 +97,7 @@ def lines_of(response: Any) -> Generator[bytes, None, None]:
 
     rest, ended = b"", False
     try:
-        for chunk in response.stream(_CHUNK_BYTES, decode_content=True):
+        while chunk := response.read1(_CHUNK_BYTES, decode_content=True):
             *lines, rest = (rest + chunk).split(b"\n")
             yield from (line for line in lines if line.strip())
         ended = True
@@ -116,7 +116,7 @@ def _text(response: Any, deadline: float) -> str:
 
     chunks, size, endless = [], 0, ""
     try:
-        for chunk in response.stream(_CHUNK_BYTES, decode_content=True):
+        while chunk := response.read1(_CHUNK_BYTES, decode_content=True):  # what is there, never waiting for more
             chunks.append(chunk)
             size += len(chunk)
             if endless := _endless(size, deadline):

@@ -1,5 +1,6 @@
 """The migration of the seed's procedure, as objects on a real control plane, and a procedure file that takes it back."""
 
+from tests.real.scene.breach import breach
 from tests.real.scene.objects import DASHBOARD, DASHBOARD_IMAGES, GATEWAY, MONITORING, NAMESPACE, reset, seed
 from tests.real.scene.procedure import write_procedure
 
@@ -9,6 +10,7 @@ __all__ = [
     "GATEWAY",
     "MONITORING",
     "NAMESPACE",
+    "breach",
     "reset",
     "seed",
     "write_procedure",

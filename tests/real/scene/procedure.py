@@ -19,7 +19,9 @@ def write_procedure(folder: Path, kubeconfig: Path, context: str, prometheus_url
     shutil.copytree(FOLDER / "backup", folder / "backup", dirs_exist_ok=True)
     parts = ["procedure.toml.in"] + (["procedure-prometheus.toml.in"] if prometheus_url else [])
     text = "\n".join((FOLDER / part).read_text() for part in parts)
-    values = {"kubeconfig": str(kubeconfig), "context": context, "prometheus_url": prometheus_url or ""}
+    values = {"kubeconfig": str(kubeconfig), "context": context}
+    if prometheus_url:
+        values |= {"prometheus_url": prometheus_url, "prometheus_ready": f"{prometheus_url}/-/ready"}
     values["prometheus_ready"] = f"{prometheus_url}/-/ready"
     # A JSON string without non-ASCII escapes is a TOML basic string.
     quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}

@@ -16,8 +16,6 @@ from pathlib import Path
 from tests.real import scene
 from tests.real.servers import ControlPlane, NotBuilt, PrometheusServer, binaries
 
-_NOW = {"qec_p95_seconds": 34.2, "qec_memory_percent": 94.0}
-
 
 def main() -> int:
     """Runs the playground; 2 when the servers are not built."""
@@ -54,7 +52,7 @@ def _play(folder: Path, *, with_prometheus: bool, user: str) -> None:
         _say(f"kubeconfig  {cluster.kubeconfig(user)}")
         _say(f"procedure   {file}")
         if prometheus is not None:
-            _break(prometheus)
+            scene.breach(prometheus)
             _say(f"Prometheus  {prometheus.url}")
             _say("Type a series and its new value, as in `qec_p95_seconds 3.5`. Ctrl-C ends the playground.")
             _take_metrics(prometheus)
@@ -62,14 +60,6 @@ def _play(folder: Path, *, with_prometheus: bool, user: str) -> None:
             _say("Ctrl-C ends the playground.")
         while True:
             signal.pause()
-
-
-def _break(prometheus: PrometheusServer) -> None:
-    """An hour of past in which both triggers were quiet until six minutes ago."""
-    for series, value in _NOW.items():
-        prometheus.metrics[series] = value
-        before = [(float(ago), value / 10) for ago in range(360, 3600, 5)]
-        prometheus.backfill(series, before + [(float(ago), value) for ago in range(1, 360, 5)])
 
 
 def _take_metrics(prometheus: PrometheusServer) -> None:
