@@ -1,12 +1,12 @@
-"""`python -m bench [paint] [rollback]`: prints each comparison with its rounds, medians and the ratio pair by pair."""
+"""`python -m bench [paint] [rollback] [restore]`: prints each comparison with its rounds, medians and the ratio pair by pair."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import paint, rollback
+from bench import paint, restore, rollback
 
-BENCHES = {"paint": paint.main, "rollback": rollback.main}
+BENCHES = {"paint": paint.main, "rollback": rollback.main, "restore": restore.main}
 
 
 def main() -> int:

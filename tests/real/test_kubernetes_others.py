@@ -80,6 +80,33 @@ async def test_a_change_elsewhere_between_planning_and_sending_is_kept(room: Roo
     assert room.get("ConfigMap", "config")["data"] == {"features": "off", "other": "2"}
 
 
+@pytest.mark.parametrize("theirs_", [{"features": "half"}, {"other": "2"}])
+async def test_a_change_in_the_instant_between_reading_and_sending(room: Room, theirs_: dict[str, str]) -> None:
+    """At the same place it is refused; elsewhere the change is made on top of it."""
+    room.config_map(features="on", other="1")
+    target = room.target()
+    step = room.patch("ConfigMap/config", {"data": {"features": "off"}}, target)
+    change = await step.plan()
+    read, reads = target.get_or_none, 0
+
+    async def read_and_be_overtaken(path: str) -> Any:
+        nonlocal reads
+        live, reads = await read(path), reads + 1
+        if reads == 1:
+            room.change("ConfigMap", "config", {"data": theirs_})
+        return live
+
+    target.get_or_none = read_and_be_overtaken  # type: ignore[method-assign]
+    if "features" in theirs_:
+        with pytest.raises(Refused, match="was changed by kubectl-edit"):
+            await step.apply(change.goal, permit())
+    else:
+        await step.apply(change.goal, permit())
+    assert reads == 2
+    expected = {"features": "off", "other": "1", **theirs_}
+    assert room.get("ConfigMap", "config")["data"] == expected
+
+
 async def test_a_version_that_has_moved_on_is_a_conflict_on_the_server_itself(room: Room) -> None:
     """What is sent carries the version that was read, so that nothing fits between reading and sending."""
     live = room.config_map(features="on")

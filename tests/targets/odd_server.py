@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable
@@ -26,6 +28,10 @@ class Reset(Exception):
     """The connection is reset at this point."""
 
 
+class Garbled(Exception):
+    """Below TLS, something is sent that no key decrypts."""
+
+
 Answer = Callable[[Asked], Iterable[bytes]]
 """The answer in pieces; it ends with the connection's end, or with Reset."""
 
@@ -33,13 +39,14 @@ Answer = Callable[[Asked], Iterable[bytes]]
 class OddServer:
     """Serves while the `with` block lasts; `asked` has every request that was read whole."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
+        self._tls = tls
         self.asked: list[Asked] = []
         self.released = threading.Event()
         """Set when the block ends: an answer that never comes waits for this."""
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> Self:
@@ -62,13 +69,21 @@ class OddServer:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection:
             try:
                 while (asked := _read(connection)) is not None:
                     self.asked.append(asked)
                     for piece in self.answer(asked):
                         connection.sendall(piece)
                     return
+            except Garbled:
+                os.write(connection.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))
             except Reset:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

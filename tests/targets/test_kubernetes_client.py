@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,7 +27,8 @@ from console.targets.kubernetes.client import (
     NotFound,
 )
 from console.targets.kubernetes.resources import DEPLOYMENT
-from tests.targets.odd_server import Asked, OddServer, Reset, said
+from tests.contract.certificates import Certificates
+from tests.targets.odd_server import Asked, Garbled, OddServer, Reset, said
 
 PATH = "/api/v1/namespaces/shop/configmaps/config"
 PERMIT = Permit(step="hide-features", op="op", change="change", seal=gateway._SEAL)
@@ -45,16 +47,24 @@ def server() -> Iterator[OddServer]:
         yield odd
 
 
+def built(folder: Path, url: str, **cluster: str) -> KubernetesTarget:
+    """A target by a kubeconfig whose context is `test`."""
+    document = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "c", "cluster": {"server": url, **cluster}}],
+        "users": [{"name": "u", "user": {"token": "t0ken"}}],
+        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
+    }  # fmt: skip
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(json.dumps(document))
+    return targets.build("cluster", targets.Options.model_validate({"kubeconfig": kubeconfig, "timeout": "500ms"}))
+
+
 @pytest.fixture
 def target(server: OddServer, tmp_path: Path) -> Iterator[KubernetesTarget]:
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        f"{{apiVersion: v1, kind: Config, current-context: test, clusters: [{{name: c, cluster: {{server: '{server.url}'}}}}],"
-        " users: [{name: u, user: {token: t0ken}}], contexts: [{name: test, context: {cluster: c, user: u}}]}"
-    )
-    built = targets.build("cluster", targets.Options.model_validate({"kubeconfig": kubeconfig, "timeout": "300ms"}))
-    yield built
-    asyncio.run(built.close())
+    target = built(tmp_path, server.url)
+    yield target
+    asyncio.run(target.close())
 
 
 def read(target: KubernetesTarget) -> Awaitable[Any]:
@@ -285,14 +295,51 @@ async def test_nobody_there_fails_a_read_and_refuses_a_change(server: OddServer,
         )  # fmt: skip
 
 
-async def test_no_such_host(target: KubernetesTarget, tmp_path: Path) -> None:
-    text = (tmp_path / "kubeconfig").read_text()
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_text(text.replace("127.0.0.1", "api-server.invalid"))
-    away = KubernetesTarget("away", kubeconfig=elsewhere, context=None, timeout_seconds=2)
+async def test_no_such_host(tmp_path: Path) -> None:
+    away = built(tmp_path, "http://api-server.invalid:80")
     assert type(await trouble(read, away)) is Failed
     assert type(await trouble(patch, away)) is Refused
     await away.close()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+async def test_tls_that_breaks_after_the_request_leaves_a_change_unknown(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """The client reports every error of TLS alike; this one comes when the change may have been carried out."""
+
+    def garbled(_: Asked) -> Iterator[bytes]:
+        raise Garbled
+        yield b""
+
+    with OddServer(garbled, certificates.context("good")) as server:
+        target = built(tmp_path, server.url, **{"certificate-authority": str(certificates.authority)})
+        for call in CHANGES:
+            error = await trouble(call, target)
+            assert (type(error), error.message.startswith("no answer from context test for hide-features: TLS: ")) == (
+                Unknown, True,
+            )  # fmt: skip
+        assert len(server.asked) == 2
+        assert type(await trouble(read, target)) is Failed
+        await target.close()
+
+
+@pytest.mark.parametrize("name", ["expired", "stranger"])
+async def test_a_certificate_that_is_not_accepted_means_that_nothing_was_sent(
+    certificates: Certificates, tmp_path: Path, name: str
+) -> None:
+    with OddServer(lambda _: said(200, CONFIG), certificates.context(name)) as server:
+        target = built(tmp_path, server.url, **{"certificate-authority": str(certificates.authority)})
+        for call, kind in ((patch, Refused), (read, Failed)):
+            error = await trouble(call, target)
+            assert type(error) is kind
+            assert "can't be reached: its certificate is not accepted: " in error.message
+        assert server.asked == []
+        await target.close()
 
 
 # ---------------------------------------------------------------- what is sent

@@ -99,6 +99,11 @@ def test_roots_of_everything_are_no_roots(opened: Opened, roots: str) -> None:
 # ---------------------------------------------------------------- hostile ones
 
 
+def _named(value: object) -> str:
+    """A test's name, the same in every process: a member of an archive shows its address otherwise."""
+    return f"{value.name} of type {value.type!r}" if isinstance(value, tarfile.TarInfo) else str(value)[:60]
+
+
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
@@ -139,7 +144,7 @@ def test_roots_of_everything_are_no_roots(opened: Opened, roots: str) -> None:
         ((".manifest", '{"roots": ["billing"]}'), "outside of the roots"),
         ((".manifest", '{"wasm": [{"entrypoint": "x"}]}'), "compiled policies"),
     ],
-    ids=str,
+    ids=_named,
 )
 def test_refused(opened: Opened, entry: object, reason: str) -> None:
     with pytest.raises(Refused, match=reason) as refused:

@@ -58,17 +58,16 @@ class Wire:
     def exchange(
         self, method: str, path: str, params: Mapping[str, str], body: Json = None, content_type: str = ""
     ) -> tuple[int, str]:
-        """Raises NotConnected or Lost. Takes at most twice the timeout, however slowly the answer trickles in."""
-        deadline = time.monotonic() + 2 * self._timeout_seconds
+        """Raises NotConnected or Lost, in bounded time however slowly the answer trickles in."""
         answer = self._request(method, path, params, body, content_type, self._timeout_seconds)
-        return answer.status, _text(answer.response, deadline)
+        return answer.status, _text(answer.response, self._timeout_seconds)
 
     def stream(self, path: str, params: Mapping[str, str], seconds: float) -> tuple[int, str, Any]:
         """The status; then the text, or with a 200 the unread response of a watch that the server ends after `seconds`."""
         answer = self._request("GET", path, params, None, "", seconds + self._timeout_seconds)
         if answer.status == 200:
             return 200, "", answer.response
-        return answer.status, _text(answer.response, time.monotonic() + self._timeout_seconds), None
+        return answer.status, _text(answer.response, self._timeout_seconds), None
 
     def _request(
         self, method: str, path: str, params: Mapping[str, str], body: Json, content_type: str, read_seconds: float
@@ -110,10 +109,11 @@ def lines_of(response: Any) -> Generator[bytes, None, None]:
             response.close()
 
 
-def _text(response: Any, deadline: float) -> str:
+def _text(response: Any, seconds: float) -> str:
     """The whole body. Raises Lost when it breaks off, takes too long or too much room."""
     import urllib3.exceptions as urllib3
 
+    deadline = time.monotonic() + seconds
     chunks, size, endless = [], 0, ""
     try:
         while chunk := response.read1(_CHUNK_BYTES, decode_content=True):  # what is there, never waiting for more

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from string import ascii_letters, digits
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -14,6 +14,9 @@ from textual.widgets import Button, Input, Static
 
 from console.ui.bridge import Problem
 from console.ui.literal import literal
+
+_FIRST_LETTERS = {**{c: c for c in ascii_letters + digits}, "minus": "-", "underscore": "_", "full_stop": "."}
+"""By the names of their keys: what the texts that people type here begin with."""
 
 
 class Choice(Button):
@@ -25,7 +28,11 @@ class Choice(Button):
 
 class Modal(ModalScreen[None]):
     CSS_PATH = "../modals.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", show=False, priority=True)]
+    # A letter with priority is dealt with before the next key is handed to whoever has the focus: none is lost, however fast.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "close", show=False, priority=True),
+        *(Binding(key, f"begin('{c}')", show=False, priority=True) for key, c in _FIRST_LETTERS.items()),
+    ]
 
     FIRST: ClassVar[str] = "#cancel"
     """What has the focus at first. It is set while mounting: a key that comes at once must find it."""
@@ -35,16 +42,18 @@ class Modal(ModalScreen[None]):
         if self.app.screen_stack and self.app.screen_stack[0].has_class("-ascii"):
             self.add_class("-ascii")
 
-    def on_key(self, event: events.Key) -> None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
+        return action != "begin" or self._to_begin() is not None
+
+    def action_begin(self, letter: str) -> None:
         """A letter typed while a button has the focus is the beginning of the text."""
-        if not event.is_printable or not event.character or event.character == " ":
-            return
-        for text in self.query(Input):
-            if not text.has_focus and not text.disabled and text.is_on_screen:
-                event.stop()
-                event.prevent_default()
-                self.set_focus(text)
-                text.insert_text_at_cursor(event.character)
+        if text := self._to_begin():
+            self.set_focus(text)
+            text.insert_text_at_cursor(letter)
+
+    def _to_begin(self) -> Input | None:
+        texts = [text for text in self.query(Input) if not text.disabled and text.is_on_screen]
+        return None if any(text.has_focus for text in texts) else next(iter(texts), None)
 
     def refused(self, problem: Problem) -> None:
         """Shows why the command was not carried out, with what next, and lets the person try again."""
