@@ -113,9 +113,8 @@ class Terminal:
         self._tmux("send-keys", *keys)
 
     def type(self, text: str) -> None:
-        """Types the text and Enter."""
-        self._tmux("send-keys", "-l", text)
-        self.press("Enter")
+        """Types the text and Enter, faster than anybody can."""
+        self._tmux("send-keys", "-l", text, ";", "send-keys", "Enter")
 
     def kill_tmux(self) -> None:
         """Closes the terminal for good, as a reboot of its machine's would."""

@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 
 from tests.real import scene
+from tests.real.held_rollout import held_rollouts, recorded, wait_recorded
 from tests.real.program import DEADLINE_SECONDS, Console, ended
 from tests.real.scene import GATEWAY, NAMESPACE
 from tests.real.servers import ControlPlane, poll
-from tests.real.slow_rollout import make_slow, recorded, wait_watched
 from tests.real.snapshots import snapshot
 from tests.real.terminal import BarePty, Terminal, gone
 
 CANCELLED = 130
+ROLLBACK = ("rollback", "qec-analysis", "--confirm", "qec-analysis")
 LEFT_AFTER_THE_STEP = ["step_applied", "stop_requested", "step_proven", "component_stopped"]
 
 
 @pytest.fixture
 def console(fresh_scene: ControlPlane, tmp_path: Path) -> Console:
-    """The scene with a gateway that takes its time to roll out, and an incident that has just been declared."""
-    make_slow(fresh_scene)
+    """The scene's procedure, and an incident that has just been declared."""
     found = Console.beside(scene.write_procedure(tmp_path, fresh_scene.kubeconfig(), "admin", None))
     found.declare()
     return found
@@ -43,7 +43,7 @@ def the_step_was_finished_and_the_next_not_begun(console: Console, cluster: Cont
 
 def going_on_completes_it(console: Console, cluster: ControlPlane) -> None:
     generation = cluster.deployment(NAMESPACE, GATEWAY)["metadata"]["generation"]
-    run = console.done("--json", "rollback", "qec-analysis", "--confirm", "qec-analysis")
+    run = console.done("--json", *ROLLBACK)
     assert run.document["components"][0]["state"] == "rolled_back"
     assert cluster.deployment(NAMESPACE, GATEWAY)["metadata"]["generation"] == generation
     assert "Deployment original-policy-validator" in snapshot(cluster, "original-")
@@ -61,14 +61,16 @@ def _switch(cluster: ControlPlane) -> str:
 def rolling_back_by_keys(console: Console) -> Iterator[Terminal]:
     """The console in tmux while the first step of a component is being watched."""
     with Terminal(console, 120, 40) as terminal:
-        terminal.wait("QEC analysis service", "NEXT  ")
+        terminal.wait("QEC analysis service", "NEXT  Due now")
         terminal.press("2", "b")
         terminal.wait("Type  qec-analysis ")
         terminal.type("qec-analysis")
-        terminal.wait("running")
-        wait_watched(console)
+        wait_recorded(console, "step_applied")
         yield terminal
-        poll("the console has left", lambda: gone(terminal.pid), seconds=DEADLINE_SECONDS)
+
+
+def has_left(terminal: Terminal | BarePty) -> None:
+    poll("the program has left", lambda: gone(terminal.pid), seconds=DEADLINE_SECONDS)
 
 
 def _terminate(terminal: Terminal) -> None:
@@ -94,16 +96,21 @@ WAYS_TO_LEAVE: dict[str, Callable[[Terminal], None]] = {
 def test_when_the_screen_goes_the_step_under_way_is_finished_first(
     console: Console, fresh_scene: ControlPlane, way: str
 ) -> None:
-    with rolling_back_by_keys(console) as terminal:
+    with held_rollouts(fresh_scene) as go_on, rolling_back_by_keys(console) as terminal:
         WAYS_TO_LEAVE[way](terminal)
+        wait_recorded(console, "stop_requested")
+        assert not gone(terminal.pid), "it left before the step's proof"
+        go_on()
+        has_left(terminal)
     the_step_was_finished_and_the_next_not_begun(console, fresh_scene)
     going_on_completes_it(console, fresh_scene)
 
 
 @pytest.mark.tmux
 def test_a_screen_that_is_killed_is_picked_up_by_the_next_one(console: Console, fresh_scene: ControlPlane) -> None:
-    with rolling_back_by_keys(console) as terminal:
+    with held_rollouts(fresh_scene), rolling_back_by_keys(console) as terminal:
         os.kill(terminal.pid, signal.SIGKILL)
+        has_left(terminal)
     assert recorded(console)[-1] == "step_applied"
     generation = fresh_scene.deployment(NAMESPACE, GATEWAY)["metadata"]["generation"]
     with Terminal(console, 120, 40) as terminal:
@@ -123,9 +130,11 @@ def test_a_screen_that_is_killed_is_picked_up_by_the_next_one(console: Console, 
 def test_a_signal_to_the_command_lets_it_finish_its_step(
     console: Console, fresh_scene: ControlPlane, number: signal.Signals
 ) -> None:
-    with console.started("rollback", "qec-analysis", "--confirm", "qec-analysis") as process:
-        wait_watched(console)
+    with held_rollouts(fresh_scene) as go_on, console.started(*ROLLBACK) as process:
+        wait_recorded(console, "step_applied")
         process.send_signal(number)
+        wait_recorded(console, "stop_requested")
+        go_on()
         run = ended(process)
     assert run.code == CANCELLED, run.said
     assert "finishing disable-qec, then stopping" in run.err
@@ -135,10 +144,10 @@ def test_a_signal_to_the_command_lets_it_finish_its_step(
 
 
 def test_a_second_signal_stops_waiting_for_the_proof_and_says_so(console: Console, fresh_scene: ControlPlane) -> None:
-    with console.started("rollback", "qec-analysis", "--confirm", "qec-analysis") as process:
-        wait_watched(console)
+    with held_rollouts(fresh_scene), console.started(*ROLLBACK) as process:
+        wait_recorded(console, "step_applied")
         process.send_signal(signal.SIGINT)
-        poll("the first one was heard", lambda: recorded(console)[-1] == "stop_requested")
+        wait_recorded(console, "stop_requested")
         process.send_signal(signal.SIGINT)
         run = ended(process)
     assert run.code == CANCELLED, run.said
@@ -151,7 +160,7 @@ def test_a_second_signal_stops_waiting_for_the_proof_and_says_so(console: Consol
 def test_a_signal_before_anything_is_confirmed_changes_nothing(console: Console, fresh_scene: ControlPlane) -> None:
     fresh_scene.apiserver.pause()  # the preview waits for it
     try:
-        with console.started("rollback", "qec-analysis", "--confirm", "qec-analysis") as process:
+        with console.started(*ROLLBACK) as process:
             poll("the program is up", lambda: _handles_signals(process.pid), seconds=DEADLINE_SECONDS)
             process.send_signal(signal.SIGINT)
             fresh_scene.apiserver.resume()
@@ -172,9 +181,12 @@ def _handles_signals(pid: int) -> bool:
 
 def test_a_closed_terminal_lets_the_command_finish_its_step(console: Console, fresh_scene: ControlPlane) -> None:
     """The pseudo-terminal's other end is closed, as by an ssh connection that is lost."""
-    with BarePty(console, "rollback", "qec-analysis", "--confirm", "qec-analysis") as terminal:
-        wait_watched(console)
+    with held_rollouts(fresh_scene) as go_on, BarePty(console, *ROLLBACK) as terminal:
+        wait_recorded(console, "step_applied")
         terminal.close()
-        poll("the program has left", lambda: gone(terminal.pid), seconds=DEADLINE_SECONDS)
+        wait_recorded(console, "stop_requested")
+        assert not gone(terminal.pid), "it left before the step's proof"
+        go_on()
+        has_left(terminal)
     the_step_was_finished_and_the_next_not_begun(console, fresh_scene)
     going_on_completes_it(console, fresh_scene)

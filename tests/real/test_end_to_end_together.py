@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from tests.real import scene
+from tests.real.held_rollout import held_rollouts, recorded, wait_recorded
 from tests.real.program import Console, ended
 from tests.real.servers import ControlPlane, PrometheusServer
-from tests.real.slow_rollout import make_slow, recorded, wait_watched
 from tests.real.snapshots import nothing_is_written
 
 REFUSED = 4
+ROLLBACK = ("rollback", "qec-analysis", "--confirm", "qec-analysis")
 RUN = ["component_confirmed", *["step_intended", "step_sent", "step_applied", "step_proven"] * 2, "component_finished"]
 
 
@@ -33,12 +34,12 @@ def console(procedure: Path, prometheus: PrometheusServer) -> Console:
 def test_while_one_process_rolls_back_another_is_refused_by_its_number(
     console: Console, fresh_scene: ControlPlane
 ) -> None:
-    make_slow(fresh_scene)
     console.declare()
-    with console.started("rollback", "qec-analysis", "--confirm", "qec-analysis") as process:
-        wait_watched(console)
-        same = console.run("rollback", "qec-analysis", "--confirm", "qec-analysis")
+    with held_rollouts(fresh_scene) as go_on, console.started(*ROLLBACK) as process:
+        wait_recorded(console, "step_applied")
+        same = console.run(*ROLLBACK)
         other = console.run("rollback", "dashboard", "--confirm", "dashboard")
+        go_on()
         first = ended(process)
     for second in (same, other):
         assert second.code == REFUSED, second.said
@@ -51,14 +52,14 @@ def test_while_one_process_rolls_back_another_is_refused_by_its_number(
 
 
 def test_others_sign_and_tell_while_a_rollback_is_running(console: Console, fresh_scene: ControlPlane) -> None:
-    make_slow(fresh_scene)
     console.declare()
-    with console.started("--json", "rollback", "qec-analysis", "--confirm", "qec-analysis") as process:
-        wait_watched(console)
+    with held_rollouts(fresh_scene) as go_on, console.started("--json", *ROLLBACK) as process:
+        wait_recorded(console, "step_applied")
         console.done("ack", "development-team", "--note", "told #dev on Slack")
         console.done("sign", "complaints", "--note", "two in the last hour")
         refused = console.run("ack", "development-team", "--note", "again")
         seen = console.component("qec-analysis")
+        go_on()
         run = ended(process)
     assert (refused.code, "was acknowledged at" in refused.err) == (REFUSED, True), refused.said
     assert (seen["state"], [step["state"] for step in seen["steps"]]) == ("running", ["applied", "untouched"])
@@ -72,11 +73,11 @@ def test_others_sign_and_tell_while_a_rollback_is_running(console: Console, fres
 
 
 def test_another_terminal_stops_it_before_its_next_step(console: Console, fresh_scene: ControlPlane) -> None:
-    make_slow(fresh_scene)
     console.declare()
-    with console.started("rollback", "qec-analysis", "--confirm", "qec-analysis") as process:
-        wait_watched(console)
+    with held_rollouts(fresh_scene) as go_on, console.started(*ROLLBACK) as process:
+        wait_recorded(console, "step_applied")
         console.done("stop", "qec-analysis")
+        go_on()
         run = ended(process)
     assert run.code == REFUSED, run.said
     assert recorded(console)[-3:] == ["stop_requested", "step_proven", "component_stopped"]
@@ -137,10 +138,10 @@ def test_the_status_has_its_promised_shape_at_every_phase(console: Console, fres
     _before_the_incident(picture(console))
     console.declare()
     _declared(picture(console))
-    make_slow(fresh_scene)
-    with console.started("rollback", "qec-analysis", "--confirm", "qec-analysis") as process:
-        wait_watched(console)
+    with held_rollouts(fresh_scene) as go_on, console.started(*ROLLBACK) as process:
+        wait_recorded(console, "step_applied")
         running = picture(console, "--offline")
+        go_on()
         assert ended(process).code == 0
     assert _states(running) == {"qec-analysis": "running", "dashboard": "untouched"}
     assert picture(console)["components"][0]["steps"][0]["reason"] == "QEC_ENABLED=false, api-gateway 3/3 ready"
@@ -180,13 +181,12 @@ def _checks(status: Any) -> dict[str, str]:
 def test_a_rollback_for_machines_tells_one_object_a_line_as_it_happens(
     console: Console, fresh_scene: ControlPlane
 ) -> None:
-    make_slow(fresh_scene)
     console.declare()
-    with console.started("--json", "rollback", "qec-analysis", "--confirm", "qec-analysis") as process:
+    with held_rollouts(fresh_scene) as go_on, console.started("--json", *ROLLBACK) as process:
         assert process.stdout is not None
-        lines = [json.loads(process.stdout.readline()) for _ in range(5)]
+        lines = [json.loads(process.stdout.readline()) for _ in range(5)]  # there when its event is, not at the end
         assert [one["event"] for one in lines] == ["plan", *RUN[:4]]
-        assert process.poll() is None, "a line is there when its event is, not at the end"
+        go_on()
         lines += [json.loads(line) for line in process.stdout]
         assert process.wait() == 0
     assert [one["event"] for one in lines] == ["plan", *RUN, "ended"]

@@ -129,7 +129,9 @@ class GitServer:
             return False
         return True
 
-    def run(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def run(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
         """One request through the CGI program: status, headers, body."""
         parts = urlsplit(target)
         env = {
