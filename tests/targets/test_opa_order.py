@@ -16,10 +16,11 @@ from console.targets.opa.client import OpaTarget
 from console.targets.opa.goal import DataEdit, Edit, Goal, stored
 from console.targets.opa.paths import equal, patch_of, put_at, url_of, value_at, without
 from console.targets.opa.rego import in_order, package_of, placeholder, references
-from console.targets.opa.replica import ActiveBundle, Policy, Replica
+from console.targets.opa.replica import ActiveBundle, Replica
 from console.targets.opa.scope import outside, owners, scope_of
 from console.targets.opa.survey import Snapshot, Survey
 from console.targets.opa.undoing import taken_back
+from console.targets.opa.views import Policy, batches, query_of, views_of
 from console.targets.opa.wire import Wire
 from console.targets.opa.wording import diff_lines
 
@@ -113,6 +114,29 @@ def test_rules_are_taken_out_of_an_answer_and_data_beside_them_stays() -> None:
 
 def test_a_place_in_an_address() -> None:
     assert url_of(("acgs", "a b/c", "é?")) == "acgs/a%20b%2Fc/%C3%A9%3F"
+
+
+def test_each_package_is_looked_at_without_its_rules_and_without_those_below() -> None:
+    policies = [
+        Policy("", ("acgs",), (("acgs", "x"),)),
+        Policy("", ("acgs", "lib"), (("acgs", "lib", "p"), ("acgs", "lib", "p", "q"))),
+        Policy("", ("billing",), (("billing", "free"),)),
+    ]
+    views = views_of(("acgs",), policies)
+    assert [(v.path, v.masked) for v in views] == [
+        (("acgs",), (("acgs", "lib"), ("acgs", "x"))),
+        (("acgs", "lib"), (("acgs", "lib", "p"),)),
+    ]
+    assert query_of(views[1:]) == 'x0 = [v | v = data["acgs"]["lib"] with data["acgs"]["lib"]["p"] as null]'
+    assert views_of((), policies)[0].masked == (("acgs",), ("billing",))
+    assert views[1].without_rules({"p": None, "extra": 1}) == {"extra": 1}
+
+
+def test_a_query_never_replaces_too_much() -> None:
+    policies = [Policy("", (f"p{n}",), tuple((f"p{n}", f"r{k}") for k in range(300))) for n in range(20)]
+    found = list(batches(views_of((), policies)))
+    assert sum(len(batch) for batch in found) == 21
+    assert all(sum(len(v.masked) for v in batch) <= 1000 for batch in found)
 
 
 # ---------------------------------------------------------------- what belongs

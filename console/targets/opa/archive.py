@@ -21,7 +21,7 @@ from typing import Any, Final
 from console.domain.errors import Refused
 from console.engine.ports import Json
 from console.targets.opa.contents import NotExact, as_json, as_yaml
-from console.targets.opa.paths import DataPath, covers, merged, path_of, spelled
+from console.targets.opa.paths import DataPath, covers, merged, outermost, path_of, spelled
 from console.targets.opa.rego import package_of
 from console.targets.text import clean_line
 
@@ -259,7 +259,7 @@ def _joined(documents: list[tuple[DataPath, Json]]) -> dict[str, Any]:
 def _units(documents: list[tuple[DataPath, Json]]) -> tuple[DataPath, ...]:
     """The places that the data files speak of: a file's folder, or the keys of the file at the root. None within another."""
     places = {p for path, value in documents for p in ([path] if path else [(key,) for key in value])}
-    return tuple(sorted(p for p in places if not any(q != p and covers(q, p) for q in places)))
+    return outermost(places)
 
 
 def _refuse_outside(archive: Archive) -> None:

@@ -78,9 +78,12 @@ def _joined(one: Any, other: Any, at: DataPath) -> Any:
 
 
 def outermost(paths: Iterable[DataPath]) -> tuple[DataPath, ...]:
-    """The paths that don't lie within another of them, each once."""
-    found = sorted(set(paths))
-    return tuple(p for p in found if not any(q != p and covers(q, p) for q in found))
+    """The paths that don't lie within another of them, each once, sorted."""
+    found: list[DataPath] = []
+    for path in sorted(set(paths)):  # whatever lies within a path comes right after it
+        if not found or not covers(found[-1], path):
+            found.append(path)
+    return tuple(found)
 
 
 def boxed(value: Any) -> list[Json]:

@@ -11,8 +11,9 @@ from console.engine.ports import Json, Probe
 from console.targets.opa.client import OpaTarget
 from console.targets.opa.goal import Claims, Decision, Goal, Standing, document_hash, text_hash
 from console.targets.opa.paths import equal, spelled, value_at
-from console.targets.opa.replica import Policy, Replica
+from console.targets.opa.replica import Replica
 from console.targets.opa.scope import Scope
+from console.targets.opa.views import Policy
 from console.targets.text import clean_line
 
 _SHOWN = 4

@@ -129,8 +129,7 @@ class Replica:
             for number, view in enumerate(batch):
                 for value in results[0].get(f"x{number}") or []:
                     document = merged(document, view.path, view.without_rules(normal(value)))
-        document = put_at(document, (SYSTEM,), ABSENT)
-        found = value_at(document, first)
+        found = value_at(document if first else put_at(document, (SYSTEM,), ABSENT), first)
         shells = [p.package for p in policies.values() if covers(first, p.package)]
         left = value_at(without({} if found is ABSENT else put_at({}, first, found), (), shells), first)
         return {} if left is ABSENT and not first else left

@@ -14,7 +14,8 @@ from typing import Any
 from console.engine.ports import Json
 from console.targets.opa.archive import Archive
 from console.targets.opa.paths import DataPath, covers, outermost, overlap, spelled, value_at, without
-from console.targets.opa.replica import SYSTEM, ActiveBundle, Policy
+from console.targets.opa.replica import SYSTEM, ActiveBundle
+from console.targets.opa.views import Policy
 
 
 @dataclass(frozen=True, slots=True)

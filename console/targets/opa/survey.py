@@ -24,8 +24,9 @@ from console.targets.opa.goal import (
     text_hash,
 )
 from console.targets.opa.paths import DataPath, spelled, value_at
-from console.targets.opa.replica import ActiveBundle, Policy, Replica
+from console.targets.opa.replica import ActiveBundle, Replica
 from console.targets.opa.scope import Scope, documents_wanted, owners
+from console.targets.opa.views import Policy
 
 AT_HOME = "give the step bundle = { put = …, file = … or command = … } to restore it where the bundle comes from"
 
