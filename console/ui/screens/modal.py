@@ -52,8 +52,9 @@ class Modal(ModalScreen[None]):
             text.insert_text_at_cursor(letter)
 
     def _to_begin(self) -> Input | None:
-        texts = [text for text in self.query(Input) if not text.disabled and text.is_on_screen]
-        return None if any(text.has_focus for text in texts) else next(iter(texts), None)
+        if isinstance(self.focused, Input):  # as the screen knows it: the input learns of its focus a moment later
+            return None
+        return next((text for text in self.query(Input) if not text.disabled and text.is_on_screen), None)
 
     def refused(self, problem: Problem) -> None:
         """Shows why the command was not carried out, with what next, and lets the person try again."""
