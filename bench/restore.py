@@ -87,7 +87,7 @@ def _report(figures: Figures) -> None:
     row("preview: counted, compared, rehearsed", figures.preview)
     row("planned anew against what was confirmed", figures.plan)
     row("the restoring transaction", figures.apply)
-    row("every row read back, counted", figures.proof)
+    row("proof: every row there as it was stored, counted", figures.proof)
     row("from the confirmation to the proof", figures.ours)
     ratio("from the confirmation to the proof / bare", figures.ours, figures.bare, aim=1.5)
     ratio("the restoring transaction / bare", figures.apply, figures.bare)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -23,9 +22,10 @@ from console.domain.errors import Failed, Refused
 from console.engine.ports import Change, Description, Finding, Json, Probe, Progress, Proof, Receipt, Seen
 from console.targets.postgres import filters, wording
 from console.targets.postgres.client import Limits, PostgresTarget
-from console.targets.postgres.errors import LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION, Rejected, Unreachable
+from console.targets.postgres.errors import Unreachable
 from console.targets.postgres.restoration import NO_ROWS, Goal, Restoration, Rows, Survey
-from console.targets.postgres.tables import Table, absent, fields_of, obstacles, read_table
+from console.targets.postgres.tables import Table, fields_of
+from console.targets.postgres.workplace import Workplace
 from console.targets.text import clean_line
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 KIND = "postgres.restore"
 TARGET_KINDS = ("postgres",)
 
-_PROBE_LOCK_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 1.0
 _MANY = 50_000  # rows; fewer are compared one by one in no time
 _LOOKS = 30  # a server that fails over is away for about so long
@@ -93,7 +92,7 @@ class PostgresRestore:
     def __init__(self, step_id: str, options: Options, target: PostgresTarget) -> None:
         self._id = step_id
         self._target = target
-        self._limits = Limits(options.lock_timeout_seconds, options.statement_timeout_seconds)
+        self._place = Workplace(target, Limits(options.lock_timeout_seconds, options.statement_timeout_seconds))
         self._wanted = Restoration(
             schema=options.schema_name,
             table=options.table,
@@ -116,23 +115,23 @@ class PostgresRestore:
     # ------------------------------------------------------------ before
 
     async def preflight(self) -> Sequence[Finding]:
-        async with self._work() as work:
-            found = [await self._server(work)]
-            table, backup, problems = await self._tables(work)
+        async with self._place.look(self._wanted) as work:
+            found = [await self._place.server(work)]
+            table, backup, problems = await self._place.tables(work, self._wanted)
             if table is None or backup is None or problems:
                 return [*found, *problems]
             spec = fields_of(self._wanted, table)
-        async with self._work(spec) as work:
+        async with self._place.look(spec) as work:
             undecided, extras = await work.undecided(), await work.extras()
         return [*found, *wording.preflight(spec, table, undecided, extras)]
 
     async def plan(self, pin: Json = None) -> Change:  # noqa: ARG002 - nothing is chosen here
-        async with self._work() as work:
-            table, backup, problems = await self._tables(work)
+        async with self._place.look(self._wanted) as work:
+            table, backup, problems = await self._place.tables(work, self._wanted)
         if table is None or backup is None or problems:
             raise Refused(problems[0].text, "nothing was changed; put it right in the file or in the database")
         spec = fields_of(self._wanted, table)
-        async with self._work(spec) as work:
+        async with self._place.look(spec) as work:
             survey = await work.survey()
             differences = await work.differences() if survey.differing else []
             identity = {"context": self._target.context, **wording.identity(spec, survey)}
@@ -146,7 +145,7 @@ class PostgresRestore:
                 goal=goal.to_json(),
                 commands=self._commands(spec, await work.spelled(), table, survey),
                 already=not survey.missing.count and (not survey.differing or spec.on_difference == "keep"),
-                seen={_place(spec): Seen(wording.contents(survey))},
+                seen={_filter_of(spec): Seen(wording.contents(survey))},
                 findings=tuple(wording.plan_findings(spec, table, survey, differences)),
             )
             if change.already or any(f.level == "block" for f in change.findings):
@@ -167,12 +166,12 @@ class PostgresRestore:
     async def plan_undo(self, pre_images: Sequence[Json]) -> Change:
         attempts = [Goal.from_json(image) for image in pre_images]
         for attempt in attempts:
-            await self._ended(attempt)
+            await self._place.ended(attempt)
         attempts = [a for a in attempts if a.rows.count]
         spec = attempts[-1].restoration if attempts else self._wanted
         if not attempts:
             return self._nothing_to_take_back(spec)
-        async with self._work(spec) as work:
+        async with self._place.look(spec) as work:
             added = await self._added(work, attempts)
             survey = await work.survey()
             rows = sum(added.values(), NO_ROWS)
@@ -189,7 +188,7 @@ class PostgresRestore:
                 goal=goal.to_json(),
                 commands=self._undo_commands(spec, await work.spelled(), xids),
                 already=not rows.count,
-                seen={_place(spec): Seen({"restored rows that stand": rows.count})},
+                seen={_filter_of(spec): Seen({"restored rows that stand": rows.count})},
             )
             if change.already:
                 return replace(change, summary=f"{spec}: nothing to take back")
@@ -226,31 +225,28 @@ class PostgresRestore:
     async def apply(self, goal: Json, permit: Permit) -> Receipt:
         wanted = Goal.from_json(goal)
         if wanted.action == "restore" and wanted.differing and wanted.restoration.on_difference == "refuse":
-            raise Refused(f"{wanted.differing:,} rows differ", "nothing was changed")
-        try:
-            async with self._target.effect(self._limits, permit) as transaction:
-                work = _work_of(transaction, wanted.restoration)
-                await work.mark(wanted.token)
-                if wanted.action == "restore":
-                    await work.insert(wanted.rows)
-                    moved = await work.advance(permit)
-                    what = "; ".join([f"{wording.rows(wanted.rows.count)} added", *moved])
-                else:
-                    await work.remove(wanted.rows, wanted.xids)
-                    what = f"{wording.rows(wanted.rows.count)} removed"
-        except Rejected as error:
-            raise await self._explained(error, wanted.restoration) from None
-        self._sent = {wanted.token: transaction.xid}
-        return Receipt(f"{what} in transaction {transaction.xid}")
+            raise Refused(f"{wording.rows(wanted.differing)} in both and not the same", "nothing was changed")
+        count = wording.rows(wanted.rows.count)
+        async with self._place.effect(wanted.restoration, permit) as work:
+            await work.mark(wanted.token)
+            if wanted.action == "restore":
+                await work.insert(wanted.rows)
+                what = "; ".join([f"{count} added", *await work.advance(permit)])
+            else:
+                await work.remove(wanted.rows, wanted.xids)
+                what = f"{count} removed"
+        xid = work.transaction.xid
+        self._sent = {wanted.token: xid}
+        return Receipt(f"{what} in transaction {xid}")
 
     async def probe(self, goal: Json) -> Probe:
         """The truth is in the rows, once the operation's transaction has certainly ended: before, nobody can see them."""
         wanted = Goal.from_json(goal)
         try:
-            await self._ended(wanted)
+            await self._place.ended(wanted)
         except Refused as error:
             return Probe("unknown", str(error))
-        async with self._work(wanted.restoration) as work:
+        async with self._place.look(wanted.restoration) as work:
             survey = await work.survey()
             if wanted.action == "remove":
                 standing = await work.standing(wanted.xids)
@@ -278,72 +274,19 @@ class PostgresRestore:
         if not wanted.restoration.fields:
             return Proof(f"{wanted.restoration}: nothing was added")
         xid = self._sent.get(wanted.token)
-        async with self._work(wanted.restoration) as work:
+        async with self._place.look(wanted.restoration) as work:
             if xid and wanted.action == "restore" and not wanted.present and wanted.rows.count >= _MANY:
-                # All rows of the backup in one transaction of ours, which compared them with the backup as it stored them:
-                # the table's own sum of them says what comparing each with its copy would, in half the time.
-                added, extent = await work.read_back(xid)
-                if added == wanted.rows:
+                # The transaction compared what it stored with the backup before it was committed, and a row that anybody
+                # has written since would no longer be its row: counting them says all that comparing again would.
+                kept, extent = await work.kept(xid)
+                if kept == wanted.rows.count:
                     return wording.proof_of_all(wanted, extent)
             survey, extent = await work.survey(), await work.extent()
             standing = await work.standing(wanted.xids) if wanted.action == "remove" else NO_ROWS
             differences = await work.differences() if survey.differing > wanted.differing else []
         return wording.proof(wanted, survey, extent, standing, differences)
 
-    async def _ended(self, goal: Goal) -> None:
-        """Returns when the transaction of this operation is over; Refused while it is not."""
-        limits = Limits(min(_PROBE_LOCK_SECONDS, self._limits.lock_seconds), self._limits.statement_seconds)
-        try:
-            # A transaction of its own: what has been waited for is visible to the next one only.
-            async with self._target.rehearsal(limits) as transaction:
-                await _work_of(transaction, goal.restoration).wait_for(goal.token)
-        except Rejected as error:
-            if error.code != LOCK_NOT_AVAILABLE:
-                raise
-            raise Refused("the operation's transaction is still under way on the server", "look again later") from None
-
     # ------------------------------------------------------------ small things
-
-    @asynccontextmanager
-    async def _work(self, spec: Restoration | None = None) -> AsyncIterator[Work]:
-        """A look or a rehearsal: rolled back in any case; what the server refuses is explained."""
-        spec = spec or self._wanted
-        try:
-            async with self._target.rehearsal(self._limits) as transaction:
-                yield _work_of(transaction, spec)
-        except Rejected as error:
-            raise await self._explained(error, spec) from None
-
-    async def _explained(self, error: Rejected, spec: Restoration) -> Refused:
-        """The server's refusal with what it doesn't say: who holds the lock, which key the backup has twice."""
-        if error.code not in (LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION):
-            return error
-        async with self._target.rehearsal(self._limits) as transaction:
-            work = _work_of(transaction, spec)
-            if error.code == LOCK_NOT_AVAILABLE:
-                holders = ", ".join(await work.holders()) or "it has ended in the meantime"
-                return Refused(f"{error.message}: {holders}", error.hint)
-            twice = await work.duplicates() if spec.fields else []
-        return work.duplicated(twice) if twice else error
-
-    async def _server(self, work: Work) -> Finding:
-        version, database, user, standby, read_only = await work.server()
-        text = f"PostgreSQL {version}, database {database}, as {user}"
-        if standby:
-            return Finding("block", f"{text}: this is a standby, which takes no writes", "read_only")
-        if read_only:
-            return Finding("block", f"{text}: transactions are read-only here", "read_only")
-        return Finding("ok", text, "connected")
-
-    async def _tables(self, work: Work) -> tuple[Table | None, Table | None, list[Finding]]:
-        spec, transaction = self._wanted, work.transaction
-        table = await read_table(transaction, spec.schema, spec.table)
-        backup = await read_table(transaction, spec.backup_schema, spec.backup)
-        names = ((table, spec.schema, spec.table), (backup, spec.backup_schema, spec.backup))
-        problems = [await absent(transaction, schema, name) for found, schema, name in names if found is None]
-        if table is not None and backup is not None:
-            problems = obstacles(table, backup, spec.key, spec.range_column)
-        return table, backup, problems
 
     def _commands(self, spec: Restoration, spelled: Mapping[str, str], table: Table, survey: Survey) -> tuple[str, ...]:
         from console.targets.postgres.statements import Statements, psql
@@ -359,13 +302,7 @@ class PostgresRestore:
         return (psql(self._target.login.for_psql, statement),) if xids else ()
 
 
-def _work_of(transaction: Any, spec: Restoration) -> Work:
-    from console.targets.postgres.restoring import Work  # psycopg is loaded when a database is first asked
-
-    return Work(transaction, spec)
-
-
-def _place(spec: Restoration) -> str:
+def _filter_of(spec: Restoration) -> str:
     where = f" where {clean_line(spec.where)}" if spec.where else ""
     return f"{spec} against {spec.source}{where}"
 

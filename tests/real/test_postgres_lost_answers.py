@@ -13,6 +13,7 @@ import pytest
 
 from console.config.secrets import SecretReference
 from console.domain.errors import Refused, Unknown
+from tests.real.dying import Death, Mortal
 from tests.real.postgres_scene import AuditTrail, carry_out, permit, proven, stored, undo
 from tests.real.program import Console
 from tests.real.room import AtWork
@@ -269,7 +270,7 @@ def console(trail: AuditTrail, tmp_path: Path) -> Console:
 def test_the_program_restores_and_takes_back(console: Console, trail: AuditTrail) -> None:
     console.done("check", str(console.procedure))
     console.declare()
-    assert "879 rows of public.audit_log_backup are added" in console.done("plan", "audit-trail").out
+    assert "adds 879 rows of public.audit_log_backup" in console.done("plan", "audit-trail").out
     console.done("rollback", *CONFIRM)
     assert trail.count == 879
     assert "879 rows restored" in console.component("audit-trail")["steps"][0]["reason"]
@@ -279,6 +280,20 @@ def test_the_program_restores_and_takes_back(console: Console, trail: AuditTrail
     assert trail.count == 0
     everything = b"".join(p.read_bytes() for p in console.journal.parent.rglob("*") if p.is_file())
     assert PASSWORD.encode() not in everything
+
+
+def test_killed_between_the_commit_and_its_record_it_is_found_done(console: Console, trail: AuditTrail) -> None:
+    console.declare()
+    with Mortal() as mortal:
+        died = mortal.run(
+            console, Death("before", 4), "rollback", *CONFIRM
+        )  # confirmed, intended, sent, and not: applied
+    assert (died.code, trail.count) == (-signal.SIGKILL, 879), died.said
+    once = trail.sql("SELECT xmin, * FROM audit_log ORDER BY id")
+    console.done("rollback", *CONFIRM)
+    assert trail.sql("SELECT xmin, * FROM audit_log ORDER BY id") == once
+    assert console.component("audit-trail")["state"] == "rolled_back"
+    assert "879 rows are there, added by transaction" in console.done("journal", "show").out
 
 
 def test_killed_in_the_middle_of_the_insert_nothing_has_happened(console: Console, trail: AuditTrail) -> None:

@@ -43,7 +43,7 @@ async def test_the_seeds_restore_is_counted_rehearsed_carried_out_and_proven(tra
     step = trail.step()
     assert blocks(await step.preflight()) == []
     change = await step.plan()
-    assert change.summary == "public.audit_log: 879 rows of public.audit_log_backup are added"
+    assert change.summary == "public.audit_log: adds 879 rows of public.audit_log_backup"
     assert change.lines == (
         "- public.audit_log: 0 rows",
         "+ public.audit_log: 879 rows, created_at from 2024-01-01 00:00:00+00 to 2024-01-21 07:30:00+00",
@@ -119,7 +119,7 @@ async def test_new_rows_of_the_running_system_stay_and_do_not_disturb(trail: Aud
     assert (again.hash, dict(again.seen)) == (change.hash, dict(change.seen))
     await carry_out(step, again)
     assert said(await trail.step().preflight(), "extra") == (
-        "7 rows of public.audit_log in the filter are not in the backup and stay"
+        "public.audit_log holds 7 rows in the filter that the backup lacks; nothing happens to them"
     )
 
 
@@ -221,10 +221,10 @@ async def test_a_row_that_differs_is_shown_and_refused(trail: AuditTrail) -> Non
     before = trail.as_it_is()
     change = await trail.step().plan()
     assert blocks(change.findings) == [
-        "1 row are in both and differ (id=101: actor is someone, in the backup user-3, detail is NULL, in the backup"
+        "1 row in both and not the same (id=101: actor is someone, in the backup user-3, detail is NULL, in the backup"
         ' {"n": 101}); decide which is right, nothing is overwritten'
     ]
-    with pytest.raises(Refused, match="1 rows differ"):
+    with pytest.raises(Refused, match="1 row in both and not the same"):
         await trail.step().apply(stored(change.goal), permit())
     assert trail.as_it_is() == before
 
@@ -234,8 +234,8 @@ async def test_a_row_that_differs_can_be_kept(trail: AuditTrail) -> None:
     trail.sql("UPDATE audit_log SET actor = 'someone' WHERE id = 101")
     step = trail.step(on_difference="keep")
     change, _, proof = await carry_out(step)
-    assert "they stay as they are" in said(change.findings, "differs")
-    assert "missing and 1 differ, left as they are" in proof.text
+    assert "left as in public.audit_log" in said(change.findings, "differs")
+    assert "missing and 1 different, left as found" in proof.text
     assert trail.one("SELECT actor FROM audit_log WHERE id = 101") == "someone"
     assert (await step.plan()).already
     await carry_out(step, await undo(step, change))
@@ -245,7 +245,7 @@ async def test_a_row_that_differs_can_be_kept(trail: AuditTrail) -> None:
 async def test_rows_that_the_filter_drops_for_a_null_are_told(trail: AuditTrail) -> None:
     trail.sql("UPDATE audit_log_backup SET source = NULL WHERE id IN (201, 202)")
     assert said(await trail.step().preflight(), "null") == (
-        "2 rows of public.audit_log_backup are not restored: the filter compares a NULL there, which is never true"
+        "not restored: 2 rows of public.audit_log_backup where the filter compares a NULL, which is never true"
     )
 
 
@@ -258,7 +258,7 @@ async def test_duplicates_in_the_backup_are_named(trail: AuditTrail) -> None:
 async def test_rows_without_a_key_are_blocked(trail: AuditTrail) -> None:
     trail.sql("ALTER TABLE audit_log_backup ALTER COLUMN id DROP NOT NULL")
     trail.sql("INSERT INTO audit_log_backup VALUES (NULL, '2024-06-01', 'late', 'x', 'gateway', NULL)")
-    assert blocks((await trail.step().plan()).findings) == ["1 row of public.audit_log_backup have no id"]
+    assert blocks((await trail.step().plan()).findings) == ["public.audit_log_backup holds 1 row without id"]
 
 
 # ------------------------------------------------------------ what stands in the way
@@ -385,7 +385,7 @@ async def test_the_runbooks_own_line_run_by_somebody_else_is_not_taken_for_ours(
 async def test_rows_that_change_after_the_restore_are_not_proven(trail: AuditTrail) -> None:
     change, _, _ = await carry_out(trail.step())
     trail.sql("UPDATE audit_log SET actor = 'someone' WHERE id = 101; DELETE FROM audit_log WHERE id = 102")
-    with pytest.raises(Failed, match="1 row of the backup are missing, 1 differ; id=101: actor is someone"):
+    with pytest.raises(Failed, match="1 missing, 1 different; id=101: actor is someone"):
         await proven(trail.step(), change)
 
 
@@ -479,6 +479,69 @@ async def test_rows_that_others_hung_on_the_restored_ones_are_not_removed_with_t
         await undo(step, change)
     trail.sql("DELETE FROM notes")
     await carry_out(step, await undo(step, change))
+
+
+# ------------------------------------------------------------ many rows
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Treats the rows of these tests as it does a million."""
+    monkeypatch.setattr("console.targets.postgres.restoring.REHEARSED", 100)
+    monkeypatch.setattr("console.steps.postgres_restore._MANY", 100)
+
+
+async def test_of_many_rows_the_first_are_rehearsed(trail: AuditTrail, many: None) -> None:
+    step = trail.step()
+    change, _, proof = await carry_out(step)
+    assert change.lines[-1] == "  rehearsed: 100 of the 879 added and rolled back"
+    assert proof.text.startswith("879 rows restored; none of the backup's 879 rows in the filter is missing or differs")
+    back = await undo(step, change)
+    assert "rehearsed: 100 of the 879 removed and rolled back" in back.lines[-1]
+    await carry_out(step, back)
+    assert trail.count == 0
+
+
+async def test_of_many_rows_all_are_compared(trail: AuditTrail, many: None) -> None:
+    step = trail.step()
+    change, _, _ = await carry_out(step)
+    trail.sql("UPDATE audit_log SET actor = 'someone' WHERE id = 901")
+    with pytest.raises(Failed, match="0 missing, 1 different; id=901: actor is someone"):
+        await proven(step, change)
+
+
+async def test_of_many_rows_a_duplicate_is_found_wherever_it_is(trail: AuditTrail, many: None) -> None:
+    trail.sql("INSERT INTO audit_log_backup SELECT * FROM audit_log_backup WHERE id = 999")
+    with pytest.raises(Refused, match=r"more than once \(id=999, …\)"):
+        await trail.step().plan()
+
+
+@pytest.mark.parametrize("only_late_rows", [True, False])
+async def test_of_many_rows_one_that_a_trigger_changes_is_not_let_through(
+    trail: AuditTrail, many: None, only_late_rows: bool
+) -> None:
+    step = trail.step()
+    change = await step.plan()
+    trail.sql(
+        "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.action := 'stamped'; RETURN NEW; END $$"
+    )
+    late = "WHEN (NEW.id > 900)" if only_late_rows else ""
+    trail.sql(f"CREATE TRIGGER stamping BEFORE INSERT ON audit_log FOR EACH ROW {late} EXECUTE FUNCTION stamp()")
+    if not only_late_rows:
+        with pytest.raises(Refused, match="changed since, or by a trigger"):
+            await trail.step().plan()
+    with pytest.raises(Refused, match="changed since, or by a trigger"):
+        await step.apply(stored(change.goal), permit())
+    assert trail.count == 0
+
+
+async def test_a_table_that_the_server_takes_for_empty_is_compared_in_time(trail: AuditTrail) -> None:
+    trail.sql("VACUUM ANALYZE audit_log")
+    trail.fill(1001, 60_000)
+    step = trail.step(statement_timeout="30s")
+    change, _, _ = await carry_out(step)
+    trail.sql("UPDATE pg_class SET reltuples = 0 WHERE relname = 'audit_log'")
+    assert (await trail.step(statement_timeout="30s").probe(stored(change.goal))).answer == "done"
 
 
 def paste(command: str, trail: AuditTrail) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from console.domain.errors import Refused
+from console.targets.postgres import server
 from console.targets.postgres.restoration import Difference, Extent, Restoration, Rows, Survey
 from console.targets.postgres.statements import Statements
 from console.targets.postgres.tables import Counter, read_table
@@ -25,32 +26,6 @@ SHORT_WAY: Final = 10_000
 """Up to here a sequence is advanced by counting, which can't go backwards even while others count. Beyond, it is set: that
 nobody counts so far between the reading and the setting."""
 
-_TRY = "SELECT pg_try_advisory_xact_lock(%(LOCK)s)"
-_WAIT = "SELECT pg_advisory_xact_lock_shared(%(LOCK)s)"
-_COUNT_ON = "SELECT max(nextval(%(SEQUENCE)s::regclass)) FROM generate_series(1, %(STEPS)s)"
-_SET = "SELECT setval(%(SEQUENCE)s::regclass, %(TOP)s)"
-_IS_SMALL = """
-SELECT coalesce((SELECT pg_relation_size(c.oid) BETWEEN 1 AND 16777216 FROM pg_class c JOIN pg_namespace n
-                 ON n.oid = c.relnamespace WHERE n.nspname = %(SCHEMA)s AND c.relname = %(TABLE)s), false)
-"""
-_SWITCH = "SELECT set_config(%(SETTING)s, %(VALUE)s, true)"
-"""A table that was empty when its statistics were taken is taken for empty, and a plan for empty tables takes hours on a million
-rows; the rehearsal itself leaves such a table. So a small backup is joined by the key's index and a large one by hashing."""
-_CHECK = "SET CONSTRAINTS ALL IMMEDIATE"  # what a COMMIT would check, which a rehearsal never reaches
-_SPELLED = "SELECT n, quote_ident(n) FROM unnest(%(NAMES)s::text[]) n"
-_SERVER = """
-SELECT current_setting('server_version'), current_database()::text, current_user::text,
-       pg_is_in_recovery(), current_setting('transaction_read_only')::boolean
-"""
-_HOLDERS = """
-SELECT DISTINCT a.pid, coalesce(a.usename, '?')::text, coalesce(nullif(a.application_name, ''), 'no application name'), l.mode
-FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_class c ON c.oid = l.relation
-JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_database d ON d.oid = l.database
-WHERE d.datname = current_database() AND n.nspname = %(SCHEMA)s AND c.relname = %(TABLE)s AND l.granted
-  AND l.pid <> pg_backend_pid()
-  AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') ORDER BY 1 LIMIT 3
-"""  # the modes that an INSERT's own conflicts with
-
 
 class Work:
     """What one transaction does about one restoration."""
@@ -65,13 +40,13 @@ class Work:
 
     async def mark(self, token: str) -> None:
         """Takes the lock by which others see that this operation's transaction has not ended."""
-        (free,) = await self.transaction.row(_TRY, {"LOCK": _lock(token)})
+        (free,) = await self.transaction.row(server.TRY_LOCK, {"LOCK": _lock(token)})
         if not free:
             raise Refused("this very operation is under way on the server", "nothing more was sent; look again")
 
     async def wait_for(self, token: str) -> None:
         """Returns when that transaction has ended, and so its rows are visible or will never be. Rejected when it lasts."""
-        await self.transaction.rows(_WAIT, {"LOCK": _lock(token)})
+        await self.transaction.rows(server.WAIT_FOR_LOCK, {"LOCK": _lock(token)})
 
     # ------------------------------------------------------------ looking
 
@@ -98,10 +73,13 @@ class Work:
     async def extent_without(self, xids: tuple[str, ...]) -> Extent:
         return _extent(await self._row(self._statements.extent_without(), XIDS=_array(xids)))
 
-    async def read_back(self, xid: str) -> tuple[Rows, Extent]:
-        """What a transaction added, as the table has it now, and the verification's count."""
-        count, digest, *extent = await self._row(self._statements.read_back(), XIDS=_array((xid,)))
-        return Rows(count, digest), _extent(extent)
+    async def kept(self, xid: str) -> tuple[int, Extent]:
+        """How many of the rows that a transaction added are there as it left them, and the verification's count.
+
+        A row that anybody has written since is no longer that transaction's.
+        """
+        count, *extent = await self._row(self._statements.kept(), XIDS=_array((xid,)))
+        return count, _extent(extent)
 
     async def differences(self) -> list[Difference]:
         names = [f.name for f in self._spec.fields if f.name not in self._spec.key]
@@ -126,16 +104,16 @@ class Work:
         """The names as a person writes them: quoted where the server says that they must be."""
         spec = self._spec
         names = [spec.schema, spec.table, spec.backup_schema, spec.backup, *spec.key, *(f.name for f in spec.fields)]
-        return {name: str(text) for name, text in await self._rows(_SPELLED, NAMES=names)}
+        return {name: str(text) for name, text in await self._rows(server.SPELLED, NAMES=names)}
 
-    async def server(self) -> Row:
+    async def who_and_where(self) -> Row:
         """Version, database, role, whether it is a standby, whether it is read-only."""
-        version, database, user, standby, read_only = await self._row(_SERVER)
+        version, database, user, standby, read_only = await self._row(server.WHO_AND_WHERE)
         return clean_line(version), clean_line(database), clean_line(user), standby, read_only
 
     async def holders(self) -> list[str]:
         """Who holds locks on the table that stand in the way of writing."""
-        found = await self._rows(_HOLDERS, SCHEMA=self._spec.schema, TABLE=self._spec.table)
+        found = await self._rows(server.LOCK_HOLDERS, **self._names)
         return [
             clean_line(f"process {pid} of {user} ({application}, {mode})") for pid, user, application, mode in found
         ]
@@ -144,12 +122,18 @@ class Work:
 
     async def insert(self, expected: Rows) -> None:
         """Adds what is missing, if that is what is expected and is stored as it is in the backup; Refused otherwise."""
-        count, digest, self.transaction.xid = await self._joined(self._statements.insert())
-        if Rows(count, digest) == expected:
+        if expected.count > REHEARSED and (await self._row(server.READ_SOON, **self._names))[0]:
+            await self._joined_rows(self._statements.plain_insert())
+            (self.transaction.xid,) = await self._row(server.XID)
+            stored = Rows(*await self._row(self._statements.stored(), XIDS=_array((self.transaction.xid,))))
+        else:
+            count, digest, self.transaction.xid = await self._joined(self._statements.insert())
+            stored = Rows(count, digest)
+        if stored == expected:
             return
-        if count == expected.count:
+        if stored.count == expected.count:
             raise self._stored_otherwise()
-        reason = f"{count:,} rows were missing in {self._spec} and not {expected.count:,}"
+        reason = f"{stored.count:,} rows were missing in {self._spec} and not {expected.count:,}"
         raise Refused(reason, "rolled back, nothing was changed; preview it again")
 
     def _stored_otherwise(self) -> Refused:
@@ -165,7 +149,7 @@ class Work:
             count, _, xid = await self._joined(self._statements.insert(REHEARSED))
             if (await self.standing((str(xid),))).count != count:
                 raise self._stored_otherwise()
-        await self._rows(_CHECK)
+        await self._rows(server.CHECK_CONSTRAINTS)
         return min(expected.count, REHEARSED)
 
     async def _refuse_duplicates(self) -> None:
@@ -188,9 +172,9 @@ class Work:
         steps = -(-(top - counter.last) // counter.step)
         name = self._statements.sequence(counter)
         if steps <= SHORT_WAY or not counter.may_set:
-            await self._rows(_COUNT_ON, SEQUENCE=name, STEPS=steps)
+            await self._rows(server.COUNT_ON, SEQUENCE=name, STEPS=steps)
         else:
-            await self._rows(_SET, SEQUENCE=name, TOP=top)
+            await self._rows(server.SET_SEQUENCE, SEQUENCE=name, TOP=top)
         return f"sequence {counter} from {counter.last} to {top}"
 
     # ------------------------------------------------------------ taking back
@@ -235,7 +219,7 @@ class Work:
         else:
             await self._refuse_cascades(xids)
             count, _, _ = await self._joined(self._statements.delete(REHEARSED), XIDS=_array(xids))
-        await self._rows(_CHECK)
+        await self._rows(server.CHECK_CONSTRAINTS)
         return count
 
     async def _refuse_cascades(self, xids: tuple[str, ...]) -> None:
@@ -251,17 +235,27 @@ class Work:
 
     # ------------------------------------------------------------ small things
 
+    @property
+    def _names(self) -> dict[str, str]:
+        spec = self._spec
+        names = {"SCHEMA": spec.schema, "TABLE": spec.table}
+        return {**names, "BACKUP_SCHEMA": spec.backup_schema, "BACKUP_TABLE": spec.backup}
+
     async def _joined(self, query: Any, **parameters: Any) -> Row:
-        """The one row of a statement that joins table and backup, in a way that doesn't hang on what the server guesses."""
+        """The one row of a statement that joins table and backup, in a way that doesn't hang on what the server guesses.
+
+        A table that was empty when its statistics were taken is taken for empty, and a plan made for empty tables takes
+        hours on a million rows. So a small backup is joined by the key's index and any other by hashing.
+        """
         return (await self._joined_rows(query, **parameters))[0]
 
     async def _joined_rows(self, query: Any, **parameters: Any) -> list[Row]:
         if self._settings is None:
-            (small,) = await self._row(_IS_SMALL, SCHEMA=self._spec.backup_schema, TABLE=self._spec.backup)
+            (small,) = await self._row(server.SMALL, **self._names)
             self._settings = "enable_seqscan" if small else "enable_nestloop"
-        await self._row(_SWITCH, SETTING=self._settings, VALUE="off")
+        await self._row(server.SWITCH, SETTING=self._settings, VALUE="off")
         rows = await self._rows(query, **parameters)
-        await self._row(_SWITCH, SETTING=self._settings, VALUE="on")
+        await self._row(server.SWITCH, SETTING=self._settings, VALUE="on")
         return rows
 
     async def _rows(self, query: Any, **parameters: Any) -> list[Row]:

@@ -76,19 +76,17 @@ class Statements:
         """The same as it will be when what the transactions %(XIDS)s added is gone."""
         return self._extent_of(sql.SQL("(SELECT * FROM {} t WHERE NOT {}) t").format(self.table, _OURS))
 
-    def read_back(self) -> Composed:
-        """One row from one scan of the table: the rows of %(XIDS)s (count, sum of hashes), then what `extent` gives."""
-        counts = self._condition(self._spec.verify_where)
-        return sql.SQL(
-            "SELECT count(*) FILTER (WHERE {ours}), coalesce(sum({hash}) FILTER (WHERE {ours}), 0)::text, {rest} FROM {table} t"
-        ).format(
-            ours=_OURS,
-            hash=self._hash(self._t),
-            rest=_comma(
-                sql.SQL("({} FILTER (WHERE ({})))::text").format(what, counts) for what in self._extent_columns()
-            ),
-            table=self.table,
+    def stored(self) -> Composed:
+        """One row from one scan of the table: how many rows %(XIDS)s wrote, and the sum of their hashes."""
+        return sql.SQL("SELECT count(*), coalesce(sum({}), 0)::text FROM {} t WHERE {}").format(
+            self._hash(self._t), self.table, _OURS
         )
+
+    def kept(self) -> Composed:
+        """One row from one scan of the table: how many rows of %(XIDS)s are there, then what `extent` gives."""
+        counts = self._condition(self._spec.verify_where)
+        extent = (sql.SQL("({} FILTER (WHERE ({})))::text").format(what, counts) for what in self._extent_columns())
+        return sql.SQL("SELECT count(*) FILTER (WHERE {}), {} FROM {} t").format(_OURS, _comma(extent), self.table)
 
     def differences(self) -> Composed:
         """Some rows that differ: the key's columns, then each other column in the table and in the backup, as text."""
@@ -128,7 +126,7 @@ class Statements:
         limit = sql.SQL("") if most is None else sql.SQL(" LIMIT {}").format(most)
         return sql.SQL(
             "WITH added AS ({}{} RETURNING {} AS h)"
-            " SELECT count(*), coalesce(sum(h), 0)::text, pg_current_xact_id()::text FROM added"
+            " SELECT count(*), coalesce(sum(h), 0)::text, pg_current_xact_id()::xid::text FROM added"
         ).format(self.plain_insert(), limit, self._hash(None))
 
     def plain_insert(self) -> Composed:
@@ -188,7 +186,7 @@ class Statements:
         """Removes what the transactions %(XIDS)s added and nobody changed. One row, as of `insert`; `most` as there."""
         return sql.SQL(
             "WITH gone AS ({} RETURNING {} AS h)"
-            " SELECT count(*), coalesce(sum(h), 0)::text, pg_current_xact_id()::text FROM gone"
+            " SELECT count(*), coalesce(sum(h), 0)::text, pg_current_xact_id()::xid::text FROM gone"
         ).format(self._delete(sql.SQL("%(XIDS)s::xid[]"), most), self._hash(self._t))
 
     def plain_delete(self, xids: Iterable[str]) -> Composed:

@@ -16,9 +16,9 @@ def rows(count: int) -> str:
 
 def summary(spec: Restoration, survey: Survey) -> str:
     if survey.missing.count:
-        return f"{spec}: {rows(survey.missing.count)} of {spec.source} are added"
+        return f"{spec}: adds {rows(survey.missing.count)} of {spec.source}"
     if survey.differing:
-        return f"{spec}: nothing is missing, {rows(survey.differing)} differ"
+        return f"{spec}: nothing is missing, but not the same in both: {rows(survey.differing)}"
     return f"{spec}: nothing of {spec.source} is missing"
 
 
@@ -96,15 +96,15 @@ def plan_findings(
     spec: Restoration, table: Table, survey: Survey, differences: Sequence[Difference]
 ) -> Iterator[Finding]:
     if survey.without_key:
-        text = f"{rows(survey.without_key)} of {spec.source} have no {', '.join(spec.key)}"
+        text = f"{spec.source} holds {rows(survey.without_key)} without {', '.join(spec.key)}"
         yield Finding("block", text, "key")
     if survey.differing:
         shown = "; ".join(str(d) for d in differences)
-        text = f"{rows(survey.differing)} are in both and differ ({shown})"
+        text = f"{rows(survey.differing)} in both and not the same ({shown})"
         if spec.on_difference == "refuse":
             yield Finding("block", f"{text}; decide which is right, nothing is overwritten", "differs")
         else:
-            yield Finding("warn", f"{text}; they stay as they are in {spec}", "differs")
+            yield Finding("warn", f"{text}; left as in {spec}", "differs")
     for counter, top in behind(table, survey):
         if not counter.may_advance:
             text = f"sequence {counter} must not stand before {top}, and this role may not read and advance it (USAGE)"
@@ -119,10 +119,12 @@ def preflight(spec: Restoration, table: Table, undecided: int, extras: int) -> I
         names = ", ".join(table.triggers)
         yield Finding("warn", f"triggers of {spec} run for each row, in the rehearsal too: {names}", "triggers")
     if undecided:
-        text = f"{rows(undecided)} of {spec.source} are not restored: the filter compares a NULL there, which is never true"
+        text = f"not restored: {rows(undecided)} of {spec.source} where the filter compares a NULL, which is never true"
         yield Finding("warn", text, "null")
     if extras:
-        yield Finding("info", f"{rows(extras)} of {spec} in the filter are not in the backup and stay", "extra")
+        yield Finding(
+            "info", f"{spec} holds {rows(extras)} in the filter that the backup lacks; nothing happens to them", "extra"
+        )
 
 
 # ------------------------------------------------------------ afterwards
@@ -135,14 +137,15 @@ def proof(wanted: Goal, survey: Survey, extent: Extent, standing: Rows, differen
     if wanted.action == "remove":
         if standing.count or survey.missing != wanted.missing_after:
             raise Failed(_removal_now(wanted, survey, standing), "somebody changed it since; look at the table")
-        return Proof(f"{rows(wanted.rows.count)} removed; {spec} holds {now}")
+        removed = f"{rows(wanted.rows.count)} removed" if wanted.rows.count else "nothing was to be removed"
+        return Proof(f"{removed}; {spec} holds {now}")
     if survey.missing.count or survey.differing > wanted.differing:
         shown = "".join(f"; {d}" for d in differences)
         raise Failed(
-            f"{spec}: {rows(survey.missing.count)} of the backup are missing, {survey.differing:,} differ{shown}",
+            f"{spec}: of the backup's rows {survey.missing.count:,} missing, {survey.differing:,} different{shown}",
             "somebody changed it since; preview it again",
         )
-    differ = "or differs" if not survey.differing else f"and {survey.differing:,} differ, left as they are"
+    differ = "or differs" if not survey.differing else f"and {survey.differing:,} different, left as found"
     return _held(wanted, survey.backup_rows, differ, now)
 
 
@@ -169,7 +172,7 @@ def probe_of_restoration(wanted: Goal, survey: Survey, xid: str) -> Probe:
     return Probe(
         "diverged",
         f"{count} were to be added by one transaction, and none added just these; now"
-        f" {survey.missing.count:,} of the backup's rows are missing, {survey.differing:,} differ",
+        f" {survey.missing.count:,} of the backup's rows are missing, {survey.differing:,} different",
     )
 
 
