@@ -14,10 +14,10 @@ import pytest
 from console.domain.errors import Refused
 from console.steps import opa_restore
 from console.targets import opa as targets
+from tests.real.opa_room import AUTHZ, DECISIONS, LIB, ORIGINAL, QEC_AUTHZ, QEC_EXTRA, QEC_LIB, need_opa, packed
 from tests.real.room import AtWork
-from tests.real.servers import NotBuilt, binaries, poll
+from tests.real.servers import poll
 from tests.real.servers.opa import BundleServer, OpaServer
-from tests.real.test_opa_restore import AUTHZ, DECISIONS, LIB, ORIGINAL, QEC_AUTHZ, QEC_EXTRA, QEC_LIB, packed
 
 QEC = packed(
     {
@@ -66,12 +66,7 @@ class BundleRoom:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OpaServer, BundleServer]]:
-    try:
-        binaries.require("opa")
-    except NotBuilt as absent:
-        if binaries.REQUIRED:
-            pytest.fail(str(absent), pytrace=False)
-        pytest.skip(str(absent))
+    need_opa()
     folder = tmp_path_factory.mktemp("bundled")
     with BundleServer(folder / "bundle.tar.gz") as server:
         server.file.write_bytes(QEC)

@@ -47,18 +47,21 @@ class Pushed:
 
     async def plan_undo(self, pre_images: Sequence[Json]) -> Change:
         attempts = attempts_of(pre_images)
+        touched = {e.replica for edits, _ in attempts for e in edits} | {
+            d.replica for _, data in attempts for d in data
+        }
+        for url in touched:
+            self._target.replica(url)  # refuses what the file no longer names: it would stay as it is, unnoticed
         found = await survey(self._target, places_of(attempts))
         missing = self._missing(found)
         edits, data = taken_back(attempts, found)
         # Had the last run been interrupted, what it had not come to is as before already and is proven all the same.
         claims = {s.replica.url: _claims_after(s.replica.url, edits, data) for s in found.snapshots}
-        modules = len({e.id for e in edits if e.after is not None})
-        documents = len({d.path for d in data if d.after is not ABSENT})
         goal = Goal(
             tuple(e for e in edits if e.changes),
             tuple(d for d in data if d.changes),
             claims,
-            f"{counted(modules, documents)} as before",
+            _before_words(edits, data),
         )
         summary = f"OPA back to what was before: {_summary(goal, goal.says)}"
         return self._change(summary, goal, _objects(found, edits, data), [*missing, *_moments(goal)], None, {})
@@ -121,6 +124,17 @@ def _claims_after(url: str, edits: Iterable[Edit], data: Iterable[DataEdit]) -> 
         {e.id: None if e.after is None else text_hash(e.after) for e in edits if e.replica == url},
         {d.path: document_hash(d.after) for d in data if d.replica == url},
     )
+
+
+def _before_words(edits: Iterable[Edit], data: Iterable[DataEdit]) -> str:
+    """`2 modules, 1 data document as before, 1 module gone again`."""
+    edits, data = list(edits), list(data)
+    kept = counted(
+        len({e.id for e in edits if e.after is not None}), len({d.path for d in data if d.after is not ABSENT})
+    )
+    gone = counted(len({e.id for e in edits if e.after is None}), len({d.path for d in data if d.after is ABSENT}))
+    told = [(kept, "as before"), (gone, "gone again")]
+    return ", ".join(f"{words} {fate}" for words, fate in told if words) or "nothing was changed"
 
 
 def _summary(goal: Goal, words: str) -> str:

@@ -110,9 +110,9 @@ def wanted_of(archive: Archive, scope: Scope, prefix: str) -> Wanted:
 
 
 def counted(modules: int, documents: int) -> str:
-    """`7 modules, 2 data documents`."""
+    """`7 modules, 2 data documents`; empty for none of either."""
     parts = [(modules, "module"), (documents, "data document")]
-    return ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in parts if n) or "nothing"
+    return ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in parts if n)
 
 
 def edits_to(snapshot: Snapshot, scope: Scope, wanted: Wanted) -> tuple[list[Edit], list[DataEdit]]:
