@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import tempfile
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -20,8 +23,10 @@ from console.config.secrets import SecretReference
 from console.domain.difference import ABSENT
 from console.domain.errors import ConsoleError, Failed, Refused
 from console.engine.ports import Change, Description, Finding, Json, Probe, Progress, Proof, Receipt, canonical
+from console.targets.git.names import SHORT, RefName
+from console.targets.git.snapshot import Snapshots
 from console.targets.http import HttpUrl
-from console.targets.opa.archive import Archive, open_archive
+from console.targets.opa.archive import Archive, open_archive, read_archive
 from console.targets.opa.client import OpaTarget
 from console.targets.opa.goal import Decision, Goal, stored
 from console.targets.opa.home import CommandHome, FileHome, Home, HttpHome, run
@@ -98,11 +103,27 @@ class BundleHome(TableOptions):
         return self
 
 
+class Repository(TableOptions):
+    """A commit of a clone on this machine, whose files are restored as an archive's would be."""
+
+    clone: FilePath
+    """The clone, or a bare repository: `/policy-repository`. It is read as it is; nothing is fetched."""
+    ref: RefName
+    """The tag, branch or commit: `backup/pre-migration-state`. The preview pins the commit that it stands for."""
+    folder: Annotated[str, StringConstraints(pattern=r"^\.?[A-Za-z0-9_][^\s:]*$", max_length=300)] = ""
+    """The folder of policies in it; left out: all of it."""
+
+    def tree(self, commit: str) -> str:
+        return f"{commit}:{self.folder}" if self.folder else commit
+
+
 class Options(TableOptions):
     """Which archive, what of OPA it answers for, and how to tell that it works again."""
 
-    archive: FilePath
+    archive: FilePath | None = None
     """The bundle, as `opa build` or tar makes it: `backup/original-policies.tar.gz`."""
+    repository: Repository | None = None
+    """Instead of an archive: `{ clone = "/policy-repository", ref = "backup/pre-migration-state", folder = "policies" }`."""
     prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*(/|$))*$", max_length=200)] = ""
     """What the ids of its modules begin with: `original-bundle/`. Everything else so named goes."""
     owns: tuple[Root, ...] | None = None
@@ -116,6 +137,19 @@ class Options(TableOptions):
     """For an OPA that gets these policies as a bundle: where that comes from."""
     allow_missing: bool = False
     """Restore the replicas that answer, although others do not."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Options:
+        if (self.archive is None) == (self.repository is None):
+            raise ValueError('either "archive" or "repository"')
+        return self
+
+    @property
+    def source(self) -> Path | Repository:
+        source = self.archive or self.repository
+        if source is None:
+            raise ValueError('neither "archive" nor "repository"')
+        return source
 
     @model_validator(mode="after")
     def _what_a_bundle_decides(self) -> Options:
@@ -133,6 +167,7 @@ class OpaRestore:
         self._id = step_id
         self._options = options
         self._target = target
+        self._source = options.source
         self._home = _home(options.bundle, target) if options.bundle else None
         self._wait_seconds = options.bundle.wait_seconds if options.bundle else 0.0
         self._decisions = tuple(_decision(probe) for probe in options.decisions)
@@ -142,16 +177,19 @@ class OpaRestore:
     def describe(self) -> Description:
         labels = ", ".join(r.label for r in self._target.replicas)
         where = f"{self._home.label} for OPA {labels}" if self._home else f"OPA {labels}"
+        source = self._source
+        if isinstance(source, Path):
+            return Description(f"restore {source.name} to {where}", (shlex.join(["tar", "-tzvf", str(source)]),))
         return Description(
-            f"restore {self._options.archive.name} to {where}",
-            (shlex.join(["tar", "-tzvf", str(self._options.archive)]),),
+            f"restore the policies of {source.ref} in {source.clone} to {where}",
+            (shlex.join(["git", "-C", str(source.clone), "ls-tree", "-r", "--name-only", source.tree(source.ref)]),),
         )
 
     # ------------------------------------------------------------ before
 
     async def preflight(self) -> Sequence[Finding]:
         try:
-            archive, scope = await self._opened()
+            archive, scope = await self._opened(await self._commit())
         except Refused as error:  # planning says so too, and rolling forward needs no archive
             return [*await self._reachable(Scope("", (), ())), Finding("warn", str(error), "archive")]
         return [*await self._reachable(scope), *_about(archive, scope)]
@@ -169,12 +207,20 @@ class OpaRestore:
             return findings + [Finding("block", f"{text}; {AT_HOME}", "bundle_managed") for text in trouble]
         return findings + [Finding("info", text, "bundle_managed") for text in trouble]
 
-    async def plan(self, pin: Json = None) -> Change:  # noqa: ARG002 - nothing is chosen here
-        archive, scope = await self._opened()
-        await self._compiled()
+    async def plan(self, pin: Json = None) -> Change:
+        commit = str(pin) if pin else await self._commit()
+        archive, scope = await self._opened(commit)
+        await self._compiled(archive)
         if self._home is not None:
-            return await self._published(self._home).plan(archive, scope, self._decisions)
-        return await self._pushed().plan(archive, scope, self._options.prefix, self._decisions)
+            change = await self._published(self._home).plan(archive, scope, self._decisions)
+        else:
+            change = await self._pushed().plan(archive, scope, self._options.prefix, self._decisions)
+        source = self._source
+        if isinstance(source, Path):
+            return change
+        packing = () if change.already else (_snapshots(source).shown(commit),)
+        found = Finding("info", f"from commit {commit[:SHORT]} of {source.clone}", "commit")
+        return replace(change, pin=commit, commands=(*packing, *change.commands), findings=(found, *change.findings))
 
     async def plan_undo(self, pre_images: Sequence[Json]) -> Change:
         if any(image.get("home") for image in pre_images):
@@ -236,8 +282,20 @@ class OpaRestore:
 
     # ------------------------------------------------------------ small things
 
-    async def _opened(self) -> tuple[Archive, Scope]:
-        archive = await asyncio.to_thread(open_archive, self._options.archive)
+    async def _commit(self) -> str:
+        """The commit that the repository's name stands for now; empty for an archive."""
+        source = self._source
+        return "" if isinstance(source, Path) else await _snapshots(source).resolved(source.ref)
+
+    async def _archive(self, commit: str) -> Archive:
+        if isinstance(self._source, Path):
+            return await asyncio.to_thread(open_archive, self._source)
+        snapshots = _snapshots(self._source)
+        packed = await snapshots.packed(commit)
+        return await asyncio.to_thread(read_archive, Path(snapshots.name(commit)), packed)
+
+    async def _opened(self, commit: str) -> tuple[Archive, Scope]:
+        archive = await self._archive(commit)
         owns = self._options.owns
         scope = scope_of(archive, self._options.prefix, None if owns is None else [path_of(root) for root in owns])
         if left_out := outside(archive, scope):
@@ -247,14 +305,16 @@ class OpaRestore:
             )
         return archive, scope
 
-    async def _compiled(self) -> None:
+    async def _compiled(self, archive: Archive) -> None:
         """Asks the opa program that the file names, if it names one; OPA's server has no way to try a module out."""
         if self._options.check_with is None:
             return
-        command = (*self._options.check_with, "check", "--bundle", str(self._options.archive))
-        code, output = await run(command, _CHECK_SECONDS)
+        with tempfile.TemporaryDirectory(prefix="rollback-console-") as folder:
+            file = Path(folder) / "policies.tar.gz"
+            await asyncio.to_thread(file.write_bytes, archive.packed)
+            code, output = await run((*self._options.check_with, "check", "--bundle", str(file)), _CHECK_SECONDS)
         if code != 0:
-            raise Refused(f"{self._options.archive.name} does not compile: {output}", "nothing was changed")
+            raise Refused(f"{archive.file.name} does not compile: {output}", "nothing was changed")
 
     def _pushed(self) -> Pushed:
         return Pushed(self._target, allow_missing=self._options.allow_missing)
@@ -295,6 +355,10 @@ def _home(bundle: BundleHome, target: OpaTarget) -> Home:
     token = f' -H "Authorization: Bearer ${variable}"' if bundle.token else ""
     authorities = f" --cacert {shlex.quote(str(target.ca))}" if target.ca else ""
     return HttpHome(wire, f"curl -f{token}{authorities}")
+
+
+def _snapshots(source: Repository) -> Snapshots:
+    return Snapshots(source.clone, source.tree)
 
 
 def _decision(probe: DecisionProbe) -> Decision:

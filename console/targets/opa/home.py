@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import os
 import shlex
-import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from console.domain.errors import Failed, Refused, Unknown
 from console.engine.gateway import Permit
+from console.targets import process
 from console.targets.http import excerpt, status_words
 from console.targets.opa.archive import LARGEST_PACKED_BYTES
 from console.targets.opa.wire import Answer, Lost, NotConnected, Wire
@@ -27,7 +26,6 @@ from console.targets.text import clean_line
 if TYPE_CHECKING:
     from console.targets.opa.goal import HomeEdit
 
-_OUTPUT_BYTES: Final = 4096
 CONTENT_TYPE: Final = "application/gzip"
 
 
@@ -202,36 +200,14 @@ class CommandHome:
 
 
 async def run(command: tuple[str, ...], timeout_seconds: float) -> tuple[int, str]:
-    """The exit code and the end of what it said, in one line. Refused when it can't be started, Unknown when it doesn't end."""
+    """The exit code and what it said, in one line. Refused when it can't be started, Unknown when it doesn't end."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # it can't ask on our terminal, and all of it can be stopped
-        )
-    except (OSError, ValueError) as error:
-        raise Refused(f"{clean_line(shlex.join(command))} can't be started: {clean_line(str(error))}") from None
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            output = await _tail(process)
-            return await process.wait(), clean_line(output.decode("utf-8", "replace"), 400)
-    except TimeoutError:
-        raise Unknown(f"{clean_line(shlex.join(command))} did not end within {timeout_seconds:g} s") from None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-
-
-async def _tail(process: asyncio.subprocess.Process) -> bytes:
-    output = b""
-    if process.stdout is not None:
-        while chunk := await process.stdout.read(65_536):
-            output = (output + chunk)[-_OUTPUT_BYTES:]
-    return output
+        ended = await process.run(command, timeout_seconds=timeout_seconds, merged=True)
+    except process.NotStarted as error:
+        raise Refused(str(error)) from None
+    if ended.code is None:
+        raise Unknown(f"{clean_line(shlex.join(command))}: {ended.words}")
+    return ended.code, clean_line(ended.stdout.text(), 400)
 
 
 def _bounded(content: bytes, label: str) -> bytes:

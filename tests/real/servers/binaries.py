@@ -11,6 +11,7 @@ MODULES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kubernetes": "k8s.io/kubernetes",
     "kwok": "sigs.k8s.io/kwok",
+    "opa": "github.com/open-policy-agent/opa",
     "prometheus": "github.com/prometheus/prometheus",
 }
 REQUIRED = os.environ.get("ROLLBACK_CONSOLE_REQUIRE_REAL") == "1"

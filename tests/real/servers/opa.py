@@ -20,8 +20,6 @@ from tests.real.servers import binaries
 from tests.real.servers.ports import reserve
 from tests.real.servers.processes import ServerProcess, answers
 
-binaries.MODULES.setdefault("opa", "github.com/open-policy-agent/opa")
-
 Fate = Literal[
     "pass",
     "lose",  # never delivered, and the connection breaks
