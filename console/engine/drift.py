@@ -11,6 +11,7 @@ from console.domain.events import ConfirmedChange
 from console.engine.ports import Change, Receipt, Seen
 
 _SHOWN = 4
+_LONGEST = 60
 
 
 @dataclass(slots=True)
@@ -40,10 +41,18 @@ class Expectation:
 
 def _what_and_who(name: str, before: Seen | None, now: Seen) -> str:
     by = f" by {now.last_writer}" if now.last_writer else ""
+    if before is not None and before.content is None:
+        return f"{name} was created{by} since the preview"
+    if before is not None and now.content is None:
+        return f"{name} was deleted since the preview"
     text = f"{name} was changed{by} since the preview"
     if before is None:
         return text
     found = list(differences(before.content, now.content))
-    shown = "; ".join(f"{d.where}: {say(d.old)} → {say(d.new)}" for d in found[:_SHOWN])
+    shown = "; ".join(f"{d.where}: {_clipped(say(d.old))} → {_clipped(say(d.new))}" for d in found[:_SHOWN])
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"{text}: {shown}{more}"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -49,8 +49,15 @@ class Acting:
         screen = PromptScreen(question, send)
         self._open(screen)
 
-    def _send(self, modal: Modal, command: Callable[[Console], Awaitable[None]], said: str) -> None:
-        """Gives the command; a refusal goes back into the modal, so that what was typed is not lost."""
+    def _send(
+        self,
+        modal: Modal,
+        command: Callable[[Console], Awaitable[None]],
+        said: str,
+        *,
+        of: ComponentView | None = None,
+    ) -> None:
+        """Gives the command; a refusal goes back into the modal, so that what was typed is not lost. `of`: what it sets going."""
 
         def failed(problem: Problem) -> None:
             if modal.is_current:
@@ -61,7 +68,10 @@ class Acting:
         def done(_: None) -> None:
             if modal.is_current:
                 modal.dismiss()
-            self._say(said)
+            if of is None:
+                self._say(said)
+            else:
+                self._screen.message.follow(said, of)
 
         self._bridge.run(command, done, failed)
 

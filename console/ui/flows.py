@@ -271,7 +271,10 @@ class Flows(Acting):
 
         def send(preview: Preview, typed: str) -> None:
             self._send(
-                screen, lambda console: console.confirm(preview, typed), f"Confirmed. {component.title} is under way."
+                screen,
+                lambda console: console.confirm(preview, typed),
+                f"Confirmed. {component.title} is under way.",
+                of=component,
             )
 
         screen = PreviewScreen(

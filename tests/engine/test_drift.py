@@ -44,6 +44,21 @@ def test_a_foreign_change_elsewhere_in_the_object_counts_too() -> None:
         Expectation(before.seen).refuse_drift(now, confirmed(before))
 
 
+def test_an_object_that_came_or_went_is_told_in_words() -> None:
+    absent, there = change(gateway=None), change(gateway={"image": "v1", "note": "x" * 500})
+    with pytest.raises(Refused, match="gateway was created by helm since the preview;"):
+        Expectation(absent.seen).refuse_drift(there, confirmed(absent))
+    with pytest.raises(Refused, match="gateway was deleted since the preview;"):
+        Expectation(there.seen).refuse_drift(absent, confirmed(there))
+
+
+def test_long_values_are_clipped() -> None:
+    before = change(gateway={"note": "x" * 500})
+    with pytest.raises(Refused) as refused:
+        Expectation(before.seen).refuse_drift(change(gateway={"note": "y" * 500}), confirmed(before))
+    assert len(refused.value.message) < 200
+
+
 def test_a_few_changes_are_all_listed() -> None:
     before = change(gateway={})
     with pytest.raises(Refused) as refused:

@@ -43,6 +43,18 @@ async def test_typing_the_id_confirms_exactly_the_preview_on_the_screen(running:
         assert "Confirmed" in screen.text()
 
 
+async def test_what_is_said_of_a_component_under_way_ends_with_it(running: Running) -> None:
+    async with running(fake.FIRING) as screen:
+        await screen.press("b")
+        await screen.type("qec-analysis")
+        await screen.show(fake.RUNNING_VIEW)
+        await screen.press("enter")
+        assert "Confirmed. QEC Analysis Service is under way." in screen.text()
+        await screen.show(fake.BACK_VIEW)
+        assert "under way" not in screen.text()
+        assert "QEC Analysis Service: rolled back." in screen.text()
+
+
 async def test_the_button_is_dim_until_the_word_matches(running: Running) -> None:
     async with running(fake.FIRING) as screen:
         await screen.press("b")
@@ -232,6 +244,14 @@ async def test_leaving_while_something_runs_asks(running: Running) -> None:
         assert screen.app.screen is screen.app.main
         await screen.press("ctrl+q", "tab", "enter")
         assert screen.app.return_value == 0
+
+
+async def test_the_question_before_leaving_follows_what_runs(running: Running) -> None:
+    async with running(fake.RUNNING_VIEW) as screen:
+        await screen.press("q")
+        assert "QEC Analysis Service is running." in screen.text()
+        await screen.show(fake.BACK_VIEW)
+        assert "Nothing is running any more." in screen.text()
 
 
 async def test_leaving_when_nothing_runs_just_leaves(running: Running) -> None:

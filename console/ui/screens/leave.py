@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -10,6 +11,9 @@ from textual.widgets import Static
 
 from console.ui.literal import literal
 from console.ui.screens.modal import Modal, buttons, said_line
+
+if TYPE_CHECKING:
+    from console.engine.view import ViewState
 
 
 class LeaveScreen(Modal):
@@ -24,6 +28,7 @@ class LeaveScreen(Modal):
                 literal((", ".join(self._titles), "bold"), (" is running.", "bold $attention")),
                 markup=False,
                 classes="ask",
+                id="running",
             )
             yield Static(
                 literal(
@@ -35,6 +40,12 @@ class LeaveScreen(Modal):
             )
             yield said_line()
             yield from buttons("Leave", cancel="Stay")
+
+    def show(self, view: ViewState) -> None:
+        """What was running may end while the question stands."""
+        running = [c.title for c in view.components if c.state == "running"]
+        words = (" is running.", "bold $attention") if running else ("Nothing is running any more.", "bold")
+        self.query_one("#running", Static).update(literal((", ".join(running), "bold"), words))
 
     def go(self) -> None:
         self.app.exit(0)

@@ -88,6 +88,7 @@ class MainScreen(Screen[None]):
                 panel.show(view)
         if headings != [panel.heading for panel in self.panels.values()]:
             self.tabs.redraw()
+        self.message.show(view)
         if changed & {"next_action", "busy"}:
             self.next_action.show(view)
         if changed & {"components", "checks", "notices", "incident"}:

@@ -1,4 +1,7 @@
-"""What became of the last command, above the NEXT line. It stays until the next one or Esc: nobody has to read fast."""
+"""What became of the last command, above the NEXT line. It stays until the next one or Esc: nobody has to read fast.
+
+Only what it says of a component under way does not outlive it: when that has ended, the line says how.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from console.ui.widgets.line import Line
 from console.ui.wording import Wording
 
 if TYPE_CHECKING:
+    from console.engine.view import ComponentView, ViewState
     from console.ui.bridge import Problem
 
 
@@ -19,9 +23,20 @@ class MessageLine(Line):
         super().__init__("message", wording)
         self._text = ""
         self._style = ""
+        self._followed = ""
 
     def say(self, text: str) -> None:
         self._set(text, "$note")
+
+    def follow(self, text: str, component: ComponentView) -> None:
+        """Says the text until the component is no longer under way, and then how it ended."""
+        self.say(text)
+        self._followed = component.id
+
+    def show(self, view: ViewState) -> None:
+        followed = next((c for c in view.components if c.id == self._followed), None)
+        if followed is not None and followed.state != "running":
+            self.say(f"{followed.title}: {self.wording.component(followed).word}.")
 
     def report(self, problem: Problem) -> None:
         icon = self.wording.finding("block").icon
@@ -36,6 +51,6 @@ class MessageLine(Line):
         return Content("\n").join(rows)
 
     def _set(self, text: str, style: str) -> None:
-        self._text, self._style = text, style
+        self._text, self._style, self._followed = text, style, ""
         self.redraw()
         self.display = bool(text)
