@@ -11,9 +11,9 @@ help: ## this list
 
 install: $(VENV)/installed ## the console and its tools, in .venv
 
-$(VENV)/installed: pyproject.toml requirements/run.txt requirements/dev.txt
+$(VENV)/installed: pyproject.toml requirements/run.txt requirements/drill.txt requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt -r requirements/drill.txt -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	touch $@
 
@@ -49,7 +49,8 @@ bench: install real ## prints timings as ratios
 lock: install ## renews requirements/*.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --output-file requirements/run.txt pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraint requirements/run.txt --group dev --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraint requirements/run.txt --extra drill --output-file requirements/drill.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraint requirements/run.txt --constraint requirements/drill.txt --group dev --output-file requirements/dev.txt
 
 clean: ## removes what make made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

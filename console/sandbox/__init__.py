@@ -1,0 +1,1 @@
+"""The systems of a drill, each a small server on loopback that behaves as the real one does."""
