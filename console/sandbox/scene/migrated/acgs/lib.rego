@@ -1,0 +1,3 @@
+package acgs.lib
+
+quantum_ok(user) if user != data.acgs.roles.banned

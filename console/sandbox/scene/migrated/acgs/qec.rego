@@ -1,0 +1,5 @@
+package acgs.qec
+
+import data.acgs.lib
+
+fast if lib.quantum_ok(input.user)

@@ -1,0 +1,5 @@
+package acgs.audit
+
+import data.acgs.authz
+
+logged if not authz.allow

@@ -1,0 +1,7 @@
+package acgs.authz
+
+import data.acgs.lib
+
+default allow := false
+
+allow if lib.is_admin(input.user)
