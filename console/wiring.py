@@ -63,11 +63,13 @@ async def open_session(request: Request, registry: Registry | None = None, clock
 def assemble(request: Request, registry: Registry, clock: Clock) -> Parts:
     procedure = load(request.config, registry)
     path = request.journal or default_path(procedure.incident.title)
+    if procedure.incident.drill:
+        _keep_here(procedure)
     targets = _Targets(procedure, registry)
     return Parts(
         outline=outline_of(procedure, registry),
         config_digest=procedure.digest,
-        mode=request.mode,
+        mode="drill" if procedure.incident.drill and request.mode != "observe" else request.mode,
         actor=request.actor,
         clock=clock,
         journal=_journal(path, creates=request.creates),
@@ -87,6 +89,17 @@ def assemble(request: Request, registry: Registry, clock: Clock) -> Parts:
         connect=targets.connect,
         close=targets.close,
     )
+
+
+def _keep_here(procedure: Procedure) -> None:
+    """A drill can't be mistaken for life: nothing that it names, and nothing that it connects to, is on another machine."""
+    from console.sandbox.loopback import refuse_outside, stay_here
+
+    steps = (step.options for component in procedure.components for step in component.steps)
+    tables = (table.options for table in (*procedure.targets, *procedure.triggers, *procedure.checks))
+    for options in (*tables, *steps):
+        refuse_outside(options.model_dump(mode="json"))
+    stay_here()
 
 
 # ------------------------------------------------------------ the procedure as the domain knows it

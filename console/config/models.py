@@ -29,6 +29,8 @@ class IncidentConfig(Options):
     """How long the triggers are watched after a component, before the next one is advised."""
     id: Slug | None = None
     """Fixed id of the incident; left out, one is made when it is declared."""
+    drill: bool = False
+    """True for an exercise: every screen says so, and no other machine can be reached."""
 
 
 class TargetConfig(Options):

@@ -84,9 +84,19 @@ class Session:
         self._acts = acts and self._parts.mode != "observe"
         await self._look()
         incident = self.runner.incident
+        self._refuse_mixture()
         self._to_revise = (
             self._acts and incident.phase == "open" and incident.config_digest != self._parts.config_digest
         )
+
+    def _refuse_mixture(self) -> None:
+        """A drill is never taken for life, nor life for a drill: neither goes on in the other's record."""
+        incident, drills = self.runner.incident, self._parts.mode == "drill"
+        if incident.phase == "open" and (incident.mode == "drill") is not drills and self._parts.mode != "observe":
+            kept, given = (
+                ("a drill", "a live procedure") if incident.mode == "drill" else ("a live incident", "a drill")
+            )
+            raise Refused(f"this journal holds {kept}, and the file is {given}", "name another with --journal")
 
     async def stay(self) -> None:
         """For a console that stays: samples the triggers, follows the journal, and recovers what was left behind."""
