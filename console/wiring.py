@@ -95,9 +95,11 @@ def _keep_here(procedure: Procedure) -> None:
     """A drill can't be mistaken for life: nothing that it names, and nothing that it connects to, is on another machine."""
     from console.sandbox.loopback import refuse_outside, stay_here
 
-    steps = (step.options for component in procedure.components for step in component.steps)
-    tables = (table.options for table in (*procedure.targets, *procedure.triggers, *procedure.checks))
-    for options in (*tables, *steps):
+    named = [target.options for target in procedure.targets]
+    named += [trigger.options for trigger in procedure.triggers]
+    named += [step.options for component in procedure.components for step in component.steps]
+    named += [check.options for check in procedure.checks]
+    for options in named:
         refuse_outside(options.model_dump(mode="json"))
     stay_here()
 
