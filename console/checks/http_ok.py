@@ -6,10 +6,8 @@ What `curl -f` keeps to itself (the status, the body, how long it took) is the e
 from __future__ import annotations
 
 import asyncio
-import json
-import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -19,9 +17,11 @@ from pydantic import Field
 from console.config.options import FilePath, PositiveDuration
 from console.config.options import Options as TableOptions
 from console.domain.triggers import span
-from console.engine.ports import Check, Evidence, Json
+from console.engine.ports import Check, Evidence
 from console.targets.http import HttpUrl, excerpt, status_words, why
+from console.targets.json_values import wrong_values
 from console.targets.text import clean_line
+from console.targets.web import LARGEST_BODY_BYTES, bounded, open_client
 
 if TYPE_CHECKING:
     import httpx
@@ -31,10 +31,6 @@ TARGET_KINDS: Final[tuple[str, ...]] = ()
 
 LIMIT_SECONDS: Final = 60.0
 """For an answer, if whoever runs the check sets no shorter limit."""
-LARGEST_BODY_BYTES: Final = 1024 * 1024
-MOST_REDIRECTS: Final = 5
-VALUE_LIMIT: Final = 60
-MISSING: Final = object()
 
 Status = Annotated[int, Field(ge=100, le=599)]
 
@@ -81,7 +77,9 @@ class HttpOk:
     async def run(self) -> Evidence:
         # Importing httpx and reading authorities take tenths of a second that the event loop doesn't have.
         try:
-            client = await asyncio.to_thread(_client, self._options)
+            client = await asyncio.to_thread(
+                open_client, self._options.ca, follow_redirects=self._options.follow_redirects
+            )
         except OSError as error:
             return Evidence("unknown", f"the authorities in {self._options.ca} can't be used: {why(error)}")
         try:
@@ -97,15 +95,10 @@ class HttpOk:
 
     async def _ask(self, client: httpx.AsyncClient) -> _Answer:
         started = self._timer()
-        body = bytearray()
         async with client.stream("GET", self._options.url) as response:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > LARGEST_BODY_BYTES:
-                    break
+            body, complete = await bounded(response)
             seconds = self._timer() - started
-            location = response.headers.get("location", "")
-            return _Answer(response.status_code, location, bytes(body), len(body) <= LARGEST_BODY_BYTES, seconds)
+            return _Answer(response.status_code, response.headers.get("location", ""), body, complete, seconds)
 
     def _problem(self, answer: _Answer) -> str:
         """What is wrong with the answer; empty when nothing is."""
@@ -129,72 +122,12 @@ class HttpOk:
     def _wrong_json(self, answer: _Answer) -> str:
         if not answer.complete:
             return f"its body is longer than {LARGEST_BODY_BYTES // 1024} KiB"
-        try:
-            document = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            return f"its body is not JSON: {excerpt(answer.body) or 'it is empty'}"
-        problems = [
-            f"{'.'.join(path)} is {_shown(found)}, expected {_shown(value)}"
-            for path, value in _wanted(self._options.json_values)
-            if not _same(found := _at(document, path), value)
-        ]
-        return "; ".join(problems[:3])
+        return wrong_values(answer.body, self._options.json_values)
 
 
 def build(options: Options, target: None = None) -> Check:
     del target  # it takes none
     return HttpOk(options)
-
-
-def _client(options: Options) -> httpx.AsyncClient:
-    """Without the environment's proxies and authorities: what the file says is what is asked."""
-    import httpx
-
-    return httpx.AsyncClient(
-        verify=ssl.create_default_context(cafile=options.ca)
-        if options.ca
-        else httpx.create_ssl_context(trust_env=False),
-        trust_env=False,
-        timeout=None,  # noqa: S113 -- one limit for the whole answer, in `run`
-        follow_redirects=options.follow_redirects,
-        max_redirects=MOST_REDIRECTS,
-        headers={"User-Agent": "rollback-console", "Accept-Encoding": "identity"},  # no decompression bombs
-    )
-
-
-def _wanted(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """Each expected value with its path; tables nest and keys may be dotted."""
-    for key, value in values.items():
-        path = (*above, *key.split("."))
-        if isinstance(value, dict):
-            yield from _wanted(value, path)
-        else:
-            yield path, value
-
-
-def _at(document: Json, path: tuple[str, ...]) -> Json:
-    """What the document holds at a path; numbers count the items of a list from 0. MISSING when there is nothing."""
-    for part in path:
-        if isinstance(document, dict) and part in document:
-            document = document[part]
-        elif isinstance(document, list) and part.isascii() and part.isdigit() and int(part) < len(document):
-            document = document[int(part)]
-        else:
-            return MISSING
-    return document
-
-
-def _same(found: Json, expected: Json) -> bool:
-    """Equal, and both or neither true-or-false: in Python `1 == True`."""
-    if isinstance(expected, tuple):
-        return isinstance(found, list) and tuple(found) == expected
-    return isinstance(found, bool) == isinstance(expected, bool) and bool(found == expected)
-
-
-def _shown(value: Json) -> str:
-    if value is MISSING:
-        return "missing"
-    return clean_line(json.dumps(value, ensure_ascii=False, default=str), VALUE_LIMIT)
 
 
 def _latency(seconds: float) -> str:

@@ -1,8 +1,9 @@
-"""A Prometheus server, or anything that speaks its query API: target kind `prometheus`. Only ever read.
+"""A Prometheus server, or anything that speaks its query API: target kind `prometheus`. Queries only read.
 
-The `prometheus` metric source asks it. The client library (prometheus-api-client) is synchronous and returns `data.result`
-alone, so each call runs in a daemon thread of its own, and our session's response hook keeps what the library drops
-(https://prometheus.io/docs/prometheus/latest/querying/api/: warnings, infos, the error's text) and bounds what is read.
+The `prometheus` metric source asks it; `prometheus_admin.py` is what `prometheus.reload` asks of it. The client library
+(prometheus-api-client) is synchronous and returns `data.result` alone, so each call runs in a daemon thread of its own, and our
+session's response hook keeps what the library drops (https://prometheus.io/docs/prometheus/latest/querying/api/: warnings,
+infos, the error's text) and bounds what is read.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import asyncio
 import contextlib
 import io
 import json
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from pydantic import Field, model_validator
@@ -33,6 +36,8 @@ from console.targets.text import clean_line
 
 if TYPE_CHECKING:
     from requests import Response
+
+    from console.targets.prometheus_admin import PrometheusAdmin
 
 KIND: Final = "prometheus"
 
@@ -103,6 +108,30 @@ class PrometheusTarget:
         self._idle: list[_Connection] = []
         self._places = threading.BoundedSemaphore(MOST_REQUESTS_AT_ONCE)
         self._ahead_seconds = 0.0
+        self._adopted: list[PrometheusAdmin] = []
+
+    @property
+    def ca(self) -> Path | None:
+        return self._options.ca
+
+    @property
+    def timeout_seconds(self) -> float:
+        return self._options.timeout_seconds
+
+    @property
+    def credentials_shown(self) -> str:
+        """How curl is told the credentials, by the names of variables: never the credentials themselves."""
+        if self._options.token is not None:
+            variable = self._options.token.env or "PROMETHEUS_TOKEN"
+            return f' -H "Authorization: Bearer ${variable}"'
+        if self._options.username is not None:
+            return f" -u {shlex.quote(self._options.username)}"  # curl asks for the password
+        return ""
+
+    def adopt(self, admin: PrometheusAdmin) -> PrometheusAdmin:
+        """Closed together with the target."""
+        self._adopted.append(admin)
+        return admin
 
     async def query(self, promql: str, *, lookback_seconds: float | None = None) -> Answer:
         """The query's value now, by the server's clock: each series with one point."""
@@ -117,10 +146,16 @@ class PrometheusTarget:
     async def close(self) -> None:
         """Ends the connections that are kept; those in use end with their answers."""
         self._close_idle()
+        for admin in self._adopted:
+            await admin.close()
 
     def failed(self, reason: str) -> Failed:
         """A failure of this server. Whatever text of the server is in the reason has been cleaned."""
-        return Failed(self._redactor.redact(f"Prometheus {self.name} ({self.url}): {reason}"))
+        return Failed(self.told(reason))
+
+    def told(self, reason: str) -> str:
+        """The same as a text, without any secret of this target."""
+        return self._redactor.redact(f"Prometheus {self.name} ({self.url}): {reason}")
 
     # ------------------------------------------------------------ in a thread
 
@@ -242,7 +277,7 @@ class PrometheusTarget:
     def _connection(self) -> _Connection:
         with contextlib.suppress(IndexError):
             return self._idle.pop()
-        return _Connection(self, self._options, self._authorization())
+        return _Connection(self, self._options, self.authorization())
 
     def _drop(self, connection: _Connection) -> None:
         connection.close()
@@ -253,18 +288,18 @@ class PrometheusTarget:
             while True:
                 self._idle.pop().close()
 
-    def _authorization(self) -> _Authorization:
+    def authorization(self) -> Authorization:
         """Resolved for each new connection, so that a renewed token is found after the old one was refused."""
         options = self._options
         if options.token is not None:
             token = self._resolved(options.token).reveal()
             if not (token.isascii() and token.isprintable()):  # the library's own error would quote it
                 raise self.failed("its token holds characters that a header can't carry")
-            return _Authorization(headers={"Authorization": f"Bearer {token}"})
+            return Authorization(headers={"Authorization": f"Bearer {token}"})
         if options.username is not None and options.password is not None:
             password = self._resolved(options.password).reveal()
-            return _Authorization(basic=(options.username.encode(), password.encode()))
-        return _Authorization()
+            return Authorization(basic=(options.username.encode(), password.encode()))
+        return Authorization()
 
     def _resolved(self, reference: SecretReference) -> SecretValue:
         try:
@@ -299,7 +334,7 @@ def _shifted(at: datetime, seconds: float) -> datetime:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Authorization:
+class Authorization:
     headers: dict[str, str] | None = None
     basic: tuple[bytes, bytes] | None = None
 
@@ -310,7 +345,7 @@ class _Connection:
     The session ignores the environment: REQUESTS_CA_BUNDLE would replace the authorities of the file, and ~/.netrc the token.
     """
 
-    def __init__(self, target: PrometheusTarget, options: Options, authorization: _Authorization) -> None:
+    def __init__(self, target: PrometheusTarget, options: Options, authorization: Authorization) -> None:
         import requests
         from prometheus_api_client import PrometheusConnect
         from urllib3.util.retry import Retry

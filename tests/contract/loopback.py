@@ -18,15 +18,21 @@ class Request:
     path: str
     parameters: Mapping[str, str]
     headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; a body in pieces is sent without its length, each piece when the test's iterator gives it."""
+    """An answer; a body in pieces is sent without its length, each piece when the test's iterator gives it.
+
+    With `hang_up` the connection breaks instead.
+    """
 
     body: bytes | Iterable[bytes] = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    hang_up: bool = False
 
 
 class Loopback:
@@ -90,11 +96,17 @@ class Loopback:
 
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
-                request = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                request = Request(parts.path, dict(parse_qsl(parts.query)), dict(self.headers), self.command, body)
                 loopback.requests.append(request)
                 self.send(loopback.answer(request))
 
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names of http.server
+
             def send(self, reply: Reply) -> None:
+                if reply.hang_up:
+                    self.close_connection = True
+                    return
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)

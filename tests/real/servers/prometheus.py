@@ -25,8 +25,10 @@ PAST_HOURS = 24
 class PrometheusServer:
     """The server (`.process`), what it scrapes (`.metrics`), its past (`.backfill`), its rule files (`.rules`)."""
 
-    def __init__(self, folder: Path, *, scrape_interval: str = "200ms") -> None:
+    def __init__(self, folder: Path, *, scrape_interval: str = "200ms", lifecycle: bool = True) -> None:
         self.folder = folder
+        self._lifecycle = lifecycle
+        self._interval = scrape_interval
         self.rules = folder / "rules"
         """A folder; its *.yaml files are read at start and on `POST /-/reload`."""
         self.rules.mkdir(parents=True, exist_ok=True)
@@ -35,7 +37,7 @@ class PrometheusServer:
         self.url = f"http://{self.address}"
         self._data = folder / "data"
         self._config = folder / "prometheus.yaml"
-        self._config.write_text(yaml.safe_dump(self._settings(scrape_interval)))
+        self.scrape()
         self.process = self._process()
         self._http = httpx.Client(base_url=self.url, trust_env=False, timeout=10)
 
@@ -74,6 +76,7 @@ class PrometheusServer:
         shutil.rmtree(self._data, ignore_errors=True)
         for file in self.rules.iterdir():
             file.unlink()
+        self.scrape()
         self.metrics.clear()
         self.exposition.up = True
         self.start()
@@ -110,6 +113,14 @@ class PrometheusServer:
         body = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]}
         self._http.post("/api/v1/otlp/v1/metrics", json=body).raise_for_status()
 
+    def scrape(self, *more_jobs: str) -> None:
+        """Writes its configuration: the job that it always has, and more of them with the same target."""
+        self._config.write_text(yaml.safe_dump(self._settings((JOB, *more_jobs))))
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """The `data` of an answer of its API."""
+        return self._http.get(path, params=parameters).raise_for_status().json()["data"]
+
     def reload(self) -> httpx.Response:
         """Asks it to read its configuration and rules again."""
         return self._http.post("/-/reload")
@@ -123,11 +134,14 @@ class PrometheusServer:
         result: list[dict[str, Any]] = answer.json()["data"]["result"]
         return result
 
-    def _settings(self, interval: str) -> dict[str, Any]:
+    def _settings(self, jobs: Iterable[str]) -> dict[str, Any]:
+        interval = self._interval
         return {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "rule_files": [str(self.rules / "*.yaml")],
-            "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": [self.exposition.address]}]}],
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": [self.exposition.address]}]} for job in jobs
+            ],
             "storage": {"tsdb": {"out_of_order_time_window": f"{PAST_HOURS}h"}},
             "otlp": {"translation_strategy": "NoTranslation"},
         }
@@ -138,7 +152,7 @@ class PrometheusServer:
             f"--config.file={self._config}",
             f"--storage.tsdb.path={self._data}",
             f"--web.listen-address={self.address}",
-            "--web.enable-lifecycle",
+            *(["--web.enable-lifecycle"] if self._lifecycle else []),
             "--web.enable-otlp-receiver",
             "--scrape.discovery-reload-interval=50ms",  # the first scrape waits for it, 5 s by default
         )
