@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -25,14 +25,12 @@ from console.config.options import Options as TableOptions
 from console.config.secrets import SecretReference
 from console.domain.errors import Failed, Refused, Unknown
 from console.domain.triggers import span
+from console.engine.gateway import Permit
 from console.engine.ports import Change, Description, Finding, Json, Probe, Progress, Proof, Receipt, Seen
 from console.targets.environment import Environment
 from console.targets.marks import Marks, host
 from console.targets.process import Ended, NotStarted, find_program, run
 from console.targets.text import clean_line
-
-if TYPE_CHECKING:
-    from console.engine.gateway import Permit
 
 KIND: Final = "command.run"
 TARGET_KINDS: Final[tuple[str, ...]] = ()
@@ -88,6 +86,9 @@ class _Goal:
     host: str
     present: bool
     undoes: bool = False
+
+    def to_json(self) -> Json:
+        return {**asdict(self), "argv": list(self.argv)}
 
     @classmethod
     def from_json(cls, goal: Json) -> _Goal:
@@ -162,7 +163,7 @@ class CommandRun:
                 "env": {name: str(value) for name, value in self._options.env.items()},
                 "run": not already,
             },
-            goal=asdict(goal),
+            goal=goal.to_json(),
             lines=() if already else tuple(self._lines(goal, looked)),
             commands=(self._env.spelled(goal.argv, self._cwd),),
             already=already,
@@ -196,9 +197,14 @@ class CommandRun:
     # ------------------------------------------------------------ the effect, and what became of it
 
     async def apply(self, goal: Json, permit: Permit) -> Receipt:
+        if not isinstance(permit, Permit):
+            raise Refused(f"step {self._id} needs a permit, which the gateway alone gives", "nothing was run")
         wanted = _Goal.from_json(goal)
         env = {**await self._env.resolved(*self._argvs), OPERATION_VARIABLE: permit.op}
         limit = self._options.kill_after_seconds
+        looked = await self._looked(env)  # once more: whoever is asked to do what is done must not do it again
+        if looked is not None and looked.code == (0 if wanted.present else 1):
+            return Receipt(f"nothing is run: its effect is {'there' if wanted.present else 'gone'} already")
         try:
             with self._marks.held(wanted.token) as mark:
                 ended = await run(wanted.argv, timeout_seconds=limit, env=env, cwd=self._cwd, merged=True, held=mark)

@@ -246,7 +246,7 @@ class GitResetBranch:
         told = [await self._push(wanted, permit)] if wanted.moves else []
         if wanted.clone is not None:
             try:
-                await (await self._working_of(wanted.clone)).carry_out(wanted.clone)
+                await (await self._working_of(wanted.clone)).carry_out(wanted.clone, permit)
             except Refused as error:
                 if told:
                     raise Failed(f"{told[0]}; then {error.message}", error.hint) from None

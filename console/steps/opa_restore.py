@@ -205,6 +205,10 @@ class OpaRestore:
         trouble = owned(found, scope)
         if self._home is None:
             return findings + [Finding("block", f"{text}; {AT_HOME}", "bundle_managed") for text in trouble]
+        try:
+            await self._home.read()
+        except Failed as error:
+            findings.append(Finding("block", error.message, "unreadable_home"))
         return findings + [Finding("info", text, "bundle_managed") for text in trouble]
 
     async def plan(self, pin: Json = None) -> Change:

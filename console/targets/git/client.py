@@ -19,10 +19,11 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from console.domain.errors import Failed, Refused, Unknown
 from console.domain.triggers import span
+from console.engine.gateway import Permit
 from console.targets.git import commits
 from console.targets.git.access import Access, Environments
 from console.targets.git.commits import Told, Way
@@ -31,9 +32,6 @@ from console.targets.git.names import HEADS, SHA, TAGS, candidates, expanded, is
 from console.targets.git.pushing import Pushed, judge, not_sent, said
 from console.targets.process import Ended, NotStarted, run
 from console.targets.text import clean_line
-
-if TYPE_CHECKING:
-    from console.engine.gateway import Permit
 
 _LARGEST_ANSWER_BYTES: Final = 8 * 1024 * 1024  # of each end; refs by the ten thousand
 _LOCAL_SECONDS: Final = 60.0
@@ -136,7 +134,8 @@ class GitTarget:
 
     async def push(self, moves: Sequence[Move], permit: Permit) -> Pushed:
         """All moves or none, each from exactly what was seen. Raises Unknown when nobody can say what became of them."""
-        del permit  # that it is here is what counts
+        if not isinstance(permit, Permit):
+            raise Refused(f"git {self.context}: a push needs a permit, which the gateway alone gives")
         pushed = await self._push(moves)
         if pushed.outcome == "unknown":
             raise Unknown(self.redacted(f"git {self.context}: no answer to the push: {pushed.reason}"))

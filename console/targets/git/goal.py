@@ -45,7 +45,7 @@ class Goal:
     tip: str | None = None
 
     def to_json(self) -> Json:
-        return asdict(self)
+        return {**asdict(self), "moves": [asdict(move) for move in self.moves]}
 
     @classmethod
     def from_json(cls, goal: Json) -> Goal:

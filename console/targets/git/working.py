@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from console.domain.errors import Refused
+from console.engine.gateway import Permit
 from console.targets.git.goal import Clone, Move
 from console.targets.git.names import branch_ref, plain
 from console.targets.git.pushing import said
@@ -62,11 +63,14 @@ class WorkingClone:
     async def refuse_collisions(self, before: str, after: str) -> None:
         """Refused when files that git doesn't know of stand where the new ones belong."""
         index = self.path / _line(await self._git("rev-parse", "--git-path", "index"))
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "index"  # git locks the index that it reads, also for a rehearsal
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
+        try:
+            copy = folder / "index"  # git locks the index that it reads, also for a rehearsal
             await asyncio.to_thread(shutil.copy2, index, copy)
             merge = ("read-tree", "-n", "-m", "-u", before, after)
             ended = await self._git(*merge, good=(0, 1, 128), borrow=True, GIT_INDEX_FILE=str(copy))
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder)
         if ended.code != 0:
             raise Refused(f"{self.path}: {said(ended.stderr.text())}", _UNTOUCHED)
 
@@ -88,9 +92,14 @@ class WorkingClone:
         ended = await self._git("rev-parse", "--verify", "--quiet", clone.kept.ref, good=(0, 1))
         return _line(ended) or None
 
-    async def carry_out(self, clone: Clone) -> None:
-        """Moves branch, files and the keeping ref. Refused when nothing was moved."""
-        if await self.tip() != clone.branch.before:
+    async def carry_out(self, clone: Clone, permit: Permit) -> None:
+        """Moves branch, files and the keeping ref, unless they are there. Refused when nothing was moved."""
+        if not isinstance(permit, Permit):
+            raise Refused(f"{self.path}: a reset needs a permit, which the gateway alone gives")
+        tip = await self.tip()
+        if tip == clone.branch.after:
+            return
+        if tip != clone.branch.before:
             raise Refused(f"{self.path} was moved in between", _UNTOUCHED)
         target = clone.branch.after or ""
         await self._bring(target)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from console.config.secrets import Redactor, SecretReference, SecretUnavailable, resolve
 from console.domain.errors import Refused
+from console.engine.gateway import Permit
 from console.targets.postgres.login import Login
 
 if TYPE_CHECKING:
-    from console.engine.gateway import Permit
     from console.targets.postgres.session import Transaction
 
 
@@ -55,6 +55,8 @@ class PostgresTarget:
 
         Raises Refused when nothing was changed, Unknown when nobody answered to the COMMIT.
         """
+        if not isinstance(permit, Permit):
+            raise Refused(f"PostgreSQL {self.context}: a change needs a permit, which the gateway alone gives")
         async with self._transaction(limits) as transaction:
             yield transaction
             await transaction.commit(permit)

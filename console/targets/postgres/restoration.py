@@ -60,8 +60,8 @@ class Restoration:
 
     def to_json(self) -> Json:
         document = asdict(self)
-        document["parameters"] = dict(self.parameters)
-        return document
+        lists = {name: list(document[name]) for name in ("key", "counted", "fields")}
+        return {**document, **lists, "parameters": dict(self.parameters)}
 
     @classmethod
     def from_json(cls, document: Json) -> Restoration:
