@@ -1,21 +1,25 @@
-"""`python -m bench [paint] [rollback] [restore]`: prints each comparison with its rounds, medians and the ratio pair by pair."""
+"""`python -m bench [paint] [rollback] [restore]`: prints each comparison with its rounds, medians and the ratio pair by pair.
+
+`python -m bench paper` compares in words: it writes docs/paper-runbook.md, and runs only when it is named.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from bench import paint, restore, rollback
+from bench import paint, paper, restore, rollback
 
 BENCHES = {"paint": paint.main, "rollback": rollback.main, "restore": restore.main}
+DOCUMENTS = {"paper": paper.main}
 
 
 def main() -> int:
     names = sys.argv[1:] or list(BENCHES)
-    if unknown := [name for name in names if name not in BENCHES]:
-        print(f"no such bench: {', '.join(unknown)}; there are: {', '.join(BENCHES)}", file=sys.stderr)
+    if unknown := [name for name in names if name not in {**BENCHES, **DOCUMENTS}]:
+        print(f"no such bench: {', '.join(unknown)}; there are: {', '.join([*BENCHES, *DOCUMENTS])}", file=sys.stderr)
         return 2
     for name in names:
-        BENCHES[name]()
+        {**BENCHES, **DOCUMENTS}[name]()
     return 0
 
 

@@ -143,6 +143,10 @@ def _preflight_lines(previews: Sequence[Preview], out: Output) -> Iterator[Line]
                 yield f"    {line}", level
             if step.problem:
                 yield f"    can't be planned: {step.problem}", "alarm"
+    ready, blocked = ([p.component for p in previews if p.blocked is stands] for stands in (False, True))
+    yield f"{len(ready)} of {len(previews)} ready{': ' if ready else ''}{', '.join(ready)}", "strong"
+    if blocked:
+        yield f"BLOCKED: {', '.join(blocked)}", "alarm"
 
 
 def _finding_line(finding: Finding, out: Output) -> Line:

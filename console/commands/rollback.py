@@ -169,9 +169,9 @@ class _Run:
         return codes
 
     async def _again(self, preview: Preview) -> Preview:
-        """The components before it may have touched the same objects: what was shown must still be what is done."""
+        """The components before it may have touched the same objects: what was shown is what is done, or is done already."""
         fresh = await self._session.preview(preview.component, preview.direction)
-        if plan_hash([fresh]) != plan_hash([preview]) and not fresh.already:
+        if not _as_shown(fresh, preview):
             raise Refused(
                 f"the change of {preview.component} is no longer the one that was shown",
                 f"{preview.component} was not begun; look at its plan again",
@@ -274,6 +274,16 @@ class _Run:
         view = self._session.view()
         mine = [component_json(c) for c in view.components if c.id in self._components]
         return {"event": "ended", "exit_code": code, "components": mine}
+
+
+def _as_shown(fresh: Preview, shown: Preview) -> bool:
+    """Whether each step has the change that was shown, or nothing left to change."""
+    known = {step.id: step.change for step in shown.steps}
+    for step in fresh.steps:
+        then, now = known.get(step.id), step.change
+        if not (now and now.already) and (now and now.hash) != (then and then.hash):
+            return False
+    return known.keys() == {step.id for step in fresh.steps}
 
 
 def _event_json(recorded: Recorded, component: ComponentProgress) -> dict[str, Any]:

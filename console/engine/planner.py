@@ -14,6 +14,9 @@ from console.engine.ports import Change, Clock, Finding, Json, Step, Vault
 from console.engine.runner import Runner
 from console.engine.view import PlannedStep, Preview
 
+MOST_AT_ONCE = 16
+"""Steps that are looked at side by side. A procedure may have many, and a database only so many connections."""
+
 
 class Planner:
     def __init__(
@@ -31,9 +34,13 @@ class Planner:
         self._gateway = gateway
         self._clock = clock
         self._contexts = tuple(contexts)
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def preview(self, component: ComponentProgress, direction: Direction) -> Preview:
-        """Plans every step side by side. A step that can't be planned says why instead of failing the preview."""
+        """Plans the steps side by side, `MOST_AT_ONCE` over all previews that are being made.
+
+        A step that can't be planned says why instead of failing the preview.
+        """
         ids = steps_to_confirm(component, direction)
         if not ids:
             raise Refused(f"{component.id} has nothing to roll {direction}", "nothing was changed")
@@ -79,8 +86,10 @@ class Planner:
             )
         findings: Sequence[Finding] = ()
         change, problem = None, ""
-        outcomes = await asyncio.gather(self.plan(progress, direction), step.preflight(), return_exceptions=True)
-        planned, preflight = outcomes
+        async with self._places:
+            planned, preflight = await asyncio.gather(
+                self.plan(progress, direction), step.preflight(), return_exceptions=True
+            )
         if isinstance(planned, Change):
             change = planned
         else:

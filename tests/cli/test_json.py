@@ -130,6 +130,12 @@ def test_preflight_names_what_is_forbidden(cli: Cli, world: World) -> None:
     assert finding == {"level": "block", "text": "not allowed: may not set gateway", "code": "forbidden"}
 
 
+def test_preflight_ends_with_what_is_ready_and_what_is_not(cli: Cli, world: World) -> None:
+    assert cli("preflight").out.splitlines()[-1] == "3 of 3 ready: dashboard, gateway, provider"
+    world.change("trouble", "gateway", "forbidden")
+    assert cli("preflight").out.splitlines()[-2:] == ["2 of 3 ready: dashboard, provider", "BLOCKED: gateway"]
+
+
 def test_rollback_prints_an_object_for_each_event(declared: Cli) -> None:
     lines = declared.done("rollback", "dashboard", "--confirm", "dashboard", "--json").documents
     assert lines[0]["event"] == "plan"

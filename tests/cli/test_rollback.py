@@ -62,6 +62,16 @@ def test_a_component_that_shares_an_object_with_the_one_before_is_shown_and_done
     assert world.value("features") == "hidden"
 
 
+def test_what_the_component_before_has_done_already_is_no_other_plan(declared: Cli, world: World) -> None:
+    both = '[[component.step]]\nid = "hide-again"\nkind = "sim.set"\nkey = "features"\nvalue = "hidden"\n'
+    text = declared.config.read_text()
+    assert text.count('value = "plain"\n') == 1
+    declared.config.write_text(text.replace('value = "plain"\n', f'value = "plain"\n\n{both}'))
+    declared.done("rollback", "dashboard", "gateway", "--confirm", "dashboard,gateway")
+    assert world.read()["sent"] == {"dashboard": 1, "features": 1, "gateway": 1}
+    assert declared.component("gateway")["state"] == "rolled_back"
+
+
 def test_the_plan_that_was_approved_is_the_plan_that_runs(declared: Cli, world: World) -> None:
     approved = declared.done("plan", "dashboard", "--json").document["hash"]
     world.change("values", "features", "half hidden")

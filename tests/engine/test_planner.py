@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from console.domain.errors import Failed, Refused
+from console.engine import planner
 from console.engine.planner import confirmed, told
 from console.engine.ports import Finding
 from tests.engine.simulated_world import World
@@ -117,3 +120,41 @@ def test_a_defect_is_told_as_one_and_an_interruption_is_not_swallowed() -> None:
     assert told(Refused("no", "ask")) == "no; ask"
     with pytest.raises(KeyboardInterrupt):
         told(KeyboardInterrupt())
+
+
+class Meeting:
+    """Counts who is inside, and lets nobody out before `size` have been there at once."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.inside, self.most = size, 0, 0
+        self.complete = asyncio.Event()
+
+    async def attend(self) -> list[Finding]:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        if self.inside == self.size:
+            self.complete.set()
+        await asyncio.wait_for(self.complete.wait(), 5)
+        self.inside -= 1
+        return []
+
+
+async def test_the_steps_of_all_components_are_looked_at_side_by_side(memory: World) -> None:
+    process = memory.process()
+    await process.declare()
+    meeting = Meeting(len(memory.steps))
+    for step in memory.steps.values():
+        step.preflight = meeting.attend
+    previews = await asyncio.gather(*(process.preview(c) for c in process.runner.incident.components))
+    assert [s.problem for p in previews for s in p.steps] == [""] * meeting.size
+
+
+async def test_no_more_than_so_many_steps_are_looked_at_at_once(memory: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "MOST_AT_ONCE", 2)
+    process = memory.process()
+    await process.declare()
+    meeting = Meeting(2)
+    for step in memory.steps.values():
+        step.preflight = meeting.attend
+    await asyncio.gather(*(process.preview(c) for c in process.runner.incident.components))
+    assert meeting.most == 2

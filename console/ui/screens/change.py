@@ -40,7 +40,7 @@ def _step_lines(step: PlannedStep, wording: Wording) -> Iterator[Content]:
     commands = step.change.commands if step.change is not None and step.change.commands else step.commands
     for command in commands:
         yield literal(("same as: ", "$dim"), (command, "$note"))
-    found = [*step.findings, *(step.change.findings if step.change is not None else ())]
+    found = list(dict.fromkeys([*step.findings, *(step.change.findings if step.change is not None else ())]))
     yield from finding_lines(found, wording)
 
 

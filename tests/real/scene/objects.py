@@ -30,8 +30,7 @@ _OTHERS = (
 def seed(control_plane: ControlPlane) -> None:
     """Creates the scene: all objects, and the dashboard's three revisions, each rolled out to the end before the next."""
     for file in ("namespaces.yaml", "configmaps.yaml", "api-gateway.yaml", "dashboard.yaml"):
-        for document in yaml.safe_load_all((FOLDER / file).read_text()):
-            _create(control_plane, document)
+        create(control_plane, FOLDER / file)
     for image in DASHBOARD_IMAGES[1:]:
         control_plane.wait_rolled_out(NAMESPACE, DASHBOARD)
         _release(control_plane, image)
@@ -80,6 +79,12 @@ _COLLECTIONS = {
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
 }
+
+
+def create(control_plane: ControlPlane, file: Path) -> None:
+    """Creates the objects of a file, as the migration's release did."""
+    for document in yaml.safe_load_all(file.read_text()):
+        _create(control_plane, document)
 
 
 def _create(control_plane: ControlPlane, document: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
-"""A playground for trying the console by hand: `python -m tests.real.servers [--prometheus]`.
+"""A playground for trying the console by hand: `python -m tests.real.servers [--prometheus | --whole]`.
 
-Starts a control plane with the scene, writes a procedure file for it, and ends everything on Ctrl-C or SIGTERM.
+Starts a control plane with the scene, writes a procedure file for it, and ends everything on Ctrl-C or SIGTERM. With --whole
+it starts everything that sample-config.toml acts on: OPA, Prometheus, PostgreSQL and a git remote too.
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ def main() -> int:
         sys.stderr.write(f"{absent}\n")
         return 2
     with contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="rollback-console-") as name:
-        _play(Path(name), with_prometheus=options.prometheus, user=options.user)
+        if options.whole:
+            _play_the_whole(Path(name))
+        else:
+            _play(Path(name), with_prometheus=options.prometheus, user=options.user)
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.real.servers", description=__doc__.partition("\n")[0])
     parser.add_argument("--prometheus", action="store_true", help="with a Prometheus in which two triggers fire")
+    parser.add_argument("--whole", action="store_true", help="the whole procedure, with every server that it acts on")
     parser.add_argument("--user", choices=("admin", "limited", "certificate", "exec"), default="admin",
                         help="whom the procedure file signs in as")  # fmt: skip
     return parser.parse_args()
@@ -58,6 +63,26 @@ def _play(folder: Path, *, with_prometheus: bool, user: str) -> None:
             _take_metrics(prometheus)
         else:
             _say("Ctrl-C ends the playground.")
+        while True:
+            signal.pause()
+
+
+def _play_the_whole(folder: Path) -> None:
+    from tests.real.whole import Whole
+
+    started = time.monotonic()
+    with ControlPlane(folder / "cluster") as cluster, Whole(folder / "whole", cluster) as whole:
+        whole.reset()
+        console = whole.console(folder / "procedure")
+        _say(f"everything up in {time.monotonic() - started:.1f} s, as the migration left it")
+        _say(f"kubeconfig  {cluster.kubeconfig()}")
+        _say(f"Prometheus  {whole.prometheus.url}")
+        _say(f"OPA         {', '.join(opa.url for opa in whole.opas)}")
+        _say(f"PostgreSQL  port {whole.postgres.port}, database audit, user postgres")
+        _say(f"git         {whole.clone}, a clone of {whole.git.url}/policies.git")
+        _say(f"procedure   {console.procedure}")
+        _say(f'export AUDIT_DB_PASSWORD="$(cat {whole.postgres.password})"')
+        _say("Ctrl-C ends the playground.")
         while True:
             signal.pause()
 
