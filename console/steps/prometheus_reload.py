@@ -29,6 +29,7 @@ KIND = "prometheus.reload"
 TARGET_KINDS = ("prometheus",)
 
 _RELOAD_AGAIN_SECONDS = 10.0
+_FIRST_AGAIN_SECONDS = 1.0  # then twice as long each time, up to the above: most volumes lag for seconds, some for minutes
 """Between two reloads; also how long a new job may take to get its scrape pool (5 s by default)."""
 _LOOK_AGAIN_SECONDS = 0.5
 _SHOWN: Final = 4
@@ -198,7 +199,8 @@ class PrometheusReload:
         while True:
             trouble = await self._reload_once(wishes, permit, again=reloads > 0)
             reloads += 1
-            wrong = await self._settled(wishes, max(0.0, deadline - loop.time()))
+            pause = _FIRST_AGAIN_SECONDS * 2 ** (reloads - 1)
+            wrong = await self._settled(wishes, max(0.0, min(pause, deadline - loop.time())))
             if not wrong:
                 return Receipt(f"reloaded {_times(reloads)}" + (f"; the last time {trouble}" if trouble else ""))
             if loop.time() >= deadline:
