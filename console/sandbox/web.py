@@ -23,6 +23,7 @@ class Site:
 
     def __init__(self, app: web.Application, port: int = 0) -> None:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
+        self._site: web.TCPSite | None = None
         self.port = port
 
     @property
@@ -31,10 +32,23 @@ class Site:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, self.port)
-        await site.start()
-        self.port = int(self._runner.addresses[0][1])
+        await self.resume()
         return self
+
+    async def resume(self) -> None:
+        """Serves, on the same port as before."""
+        if self._site is None:
+            self._site = web.TCPSite(self._runner, LOOPBACK, self.port)
+            await self._site.start()
+            self.port = int(self._runner.addresses[0][1])
+
+    async def pause(self) -> None:
+        """Closes the port and breaks every connection; what the application knows it keeps."""
+        site, self._site = self._site, None
+        if site is not None:
+            await site.stop()
+        for connection in list(self._runner.server.connections) if self._runner.server else ():
+            connection.force_close()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
