@@ -1,4 +1,4 @@
-"""`python -m bench [paint] [rollback] [restore]`: prints each comparison with its rounds, medians and the ratio pair by pair.
+"""`python -m bench [paint] [rollback] [restore] [whole]`: prints each comparison with rounds, medians, paired ratios.
 
 `python -m bench paper` compares in words: it writes docs/paper-runbook.md, and runs only when it is named.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import paint, paper, restore, rollback
+from bench import paint, paper, restore, rollback, whole
 
-BENCHES = {"paint": paint.main, "rollback": rollback.main, "restore": restore.main}
+BENCHES = {"paint": paint.main, "rollback": rollback.main, "restore": restore.main, "whole": whole.main}
 DOCUMENTS = {"paper": paper.main}
 
 
