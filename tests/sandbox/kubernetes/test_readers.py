@@ -1,0 +1,3 @@
+"""What tests/real/test_kubernetes_readers.py holds of the real control plane holds of the drill's cluster too."""
+
+from tests.real.test_kubernetes_readers import *  # noqa: F403 - every test of it
