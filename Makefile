@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= sample-config.toml
+SCENARIO ?= slow-analysis
+SPEED ?= 10
 
-.PHONY: help install console test test-real real check format lint types imports bench lock clean
+.PHONY: help install drill console test test-real real check format lint types imports bench pictures lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,6 +18,9 @@ $(VENV)/installed: pyproject.toml requirements/run.txt requirements/drill.txt re
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt -r requirements/drill.txt -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	touch $@
+
+drill: install ## the main job on this machine: a drill with its own cluster, metrics, database (SCENARIO, SPEED)
+	$(BIN)/rollback-console drill --scenario $(SCENARIO) --speed $(SPEED)
 
 console: install ## the console with CONFIG (default sample-config.toml), against the cluster that it names
 	$(BIN)/rollback-console -c $(CONFIG)
@@ -45,6 +50,9 @@ imports: install
 
 bench: install real ## prints timings as ratios
 	$(BIN)/python -m bench
+
+pictures: install ## renews the pictures of the README, from a drill as it runs
+	$(BIN)/python -m tests.pictures
 
 lock: install ## renews requirements/*.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--theme", default="", metavar="NAME", help="of the console on the screen")
     parser.set_defaults(run="screen:screen")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    for add in (_configuration, _looking, _incident, _components, _journal):
+    for add in (_configuration, _looking, _incident, _components, _journal, _drill):
         add(commands)
     return parser
 
@@ -212,6 +212,17 @@ def _components(commands: Any) -> None:
         parser.add_argument("--confirm", action="append", required=True, metavar="COMPONENT[,…]", help="the same names")
         parser.add_argument("--plan", default="", metavar="HASH", help="refuse if this is no longer the plan")
         parser.add_argument("--side-by-side", action="store_true", help="all at once instead of one after the other")
+
+
+def _drill(commands: Any) -> None:
+    parser = _add(
+        commands, "drill", "drill:drill", "practise: everything on this machine, a scenario that breaks it, a debrief"
+    )
+    parser.add_argument("--scenario", default="slow-analysis", metavar="NAME", help="which (default: slow-analysis)")
+    parser.add_argument("--list", action="store_true", help="the scenarios that there are")
+    parser.add_argument("--speed", type=float, default=10.0, metavar="N", help="times as fast as life (default: 10)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same number gives the same drill")
+    parser.add_argument("--no-screen", action="store_true", help="start the systems and wait; act from other terminals")
 
 
 def _journal(commands: Any) -> None:

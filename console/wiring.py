@@ -100,7 +100,7 @@ def _keep_here(procedure: Procedure) -> None:
     named += [step.options for component in procedure.components for step in component.steps]
     named += [check.options for check in procedure.checks]
     for options in named:
-        refuse_outside(options.model_dump(mode="json"))
+        refuse_outside(options.model_dump())
     stay_here()
 
 

@@ -25,9 +25,14 @@ def path_of(address: str) -> Path:
 
 def default_path(title: str) -> Path:
     """In the state folder, named after the procedure: whoever opens the same procedure finds the same incident."""
+    return state_folder() / f"{_slug(title)}.journal"
+
+
+def state_folder() -> Path:
+    """Where what has to outlive a session lies, by the XDG base directory specification."""
     home = os.environ.get("XDG_STATE_HOME", "")
     base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
-    return base / "rollback-console" / f"{_slug(title)}.journal"
+    return base / "rollback-console"
 
 
 def _slug(title: str) -> str:

@@ -1,13 +1,19 @@
 """What a drill was like: how long to declare, to tell, to roll back, to recover; what was unnecessary, what was forgotten.
 
-Made from the journal and the scenario alone. All times are the drill's own: at a pace of 20, three minutes count as an hour.
+Made from the journal, the scenario, and how the service did. All times are the drill's own: at a pace of 20, three minutes
+count as an hour.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import shutil
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from console.domain.events import (
@@ -16,13 +22,12 @@ from console.domain.events import (
     IncidentResolved,
     NoticeAcknowledged,
     Recorded,
-    VerdictChanged,
 )
-from console.domain.outline import Outline
+from console.domain.outline import ComponentOutline, Outline
 from console.domain.triggers import span
 from console.sandbox.model.scenario import Scenario
 
-_BAD: Final = frozenset({"firing", "pending"})
+TIMES: Final = ("declared", "first_word", "rolled_back", "recovered", "resolved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,16 @@ class Debrief:
 
 
 def debrief(
-    name: str, scenario: Scenario, journal: Sequence[Recorded], *, began: datetime, ended: datetime, pace: float
+    name: str,
+    scenario: Scenario,
+    journal: Sequence[Recorded],
+    *,
+    began: datetime,
+    ended: datetime,
+    pace: float,
+    well_since: datetime | None = None,
 ) -> Debrief:
-    """`journal`: the events of the drill's incident, oldest first."""
+    """`journal`: the events of the drill's incident, oldest first. `well_since`: since when the service is well again."""
 
     def after(at: datetime) -> float:
         return (at - began).total_seconds() * pace
@@ -74,13 +86,13 @@ def debrief(
     told = tuple(_told(outline, journal, declared.at, pace))
     resolved = next((after(r.at) for r in journal if isinstance(r.event, IncidentResolved)), None)
     rolled_back = _last([at for c, at in gone.items() if c in scenario.guilty], len(scenario.guilty))
-    innocent = [c for c in outline_ids(outline) if c not in scenario.guilty]
+    innocent = [c.id for c in outline.components if c.id not in scenario.guilty and not _only_holds(c)]
     return Debrief(
         scenario=name,
         declared=after(declared.at),
         first_word=min((after(r.at) for r in journal if isinstance(r.event, NoticeAcknowledged)), default=None),
         rolled_back=after(rolled_back) if rolled_back else None,
-        recovered=_recovered(journal, after),
+        recovered=after(well_since) if well_since else None,
         resolved=resolved,
         told=told,
         unnecessary=tuple(titles[c] for c in innocent if c in gone),
@@ -91,8 +103,29 @@ def debrief(
     )
 
 
-def outline_ids(outline: Outline) -> list[str]:
-    return [c.id for c in outline.components]
+def keep(history: Path, found: Debrief, began: datetime) -> None:
+    """One line a drill. A history that can't be written costs a comparison, not the debrief."""
+    line = json.dumps({"began": began.isoformat(), **found.to_json()})
+    with contextlib.suppress(OSError), history.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def earlier(history: Path, scenario: str) -> list[Debrief]:
+    """The drills of this scenario before, as far as they can be read."""
+    found = []
+    with contextlib.suppress(OSError):
+        for line in history.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                document = json.loads(line)
+                if document.pop("scenario") == scenario:
+                    times = {name: document[name] for name in TIMES}
+                    found.append(Debrief(scenario, **times))
+    return found
+
+
+def _only_holds(component: ComponentOutline) -> bool:
+    """It takes nothing of the migration back, so it is no rollback too many."""
+    return bool(component.steps) and all(step.kind == "kubernetes.hold" for step in component.steps)
 
 
 def _gone(journal: Sequence[Recorded]) -> dict[str, datetime]:
@@ -121,22 +154,6 @@ def _told(outline: Outline, journal: Sequence[Recorded], declared: datetime, pac
         yield Told(notice.title, notice.after_seconds * pace, (at - declared).total_seconds() * pace if at else None)
 
 
-def _recovered(journal: Sequence[Recorded], after: Any) -> float | None:
-    """Since when nothing fires, if anything ever did and nothing does at the end."""
-    bad: set[str] = set()
-    fired, since = False, None
-    for recorded in journal:
-        event = recorded.event
-        if isinstance(event, VerdictChanged):
-            if event.verdict in _BAD:
-                bad.add(event.trigger)
-                fired = fired or event.verdict == "firing"
-            elif event.verdict == "ok":
-                bad.discard(event.trigger)
-            since = None if bad else since if since is not None else after(recorded.at)
-    return since if fired else None
-
-
 def _forgotten(
     scenario: Scenario,
     titles: dict[str, str],
@@ -162,7 +179,7 @@ def lines(found: Debrief, scenario: Scenario, before: Sequence[Debrief] = ()) ->
     """For the terminal and the report. `before`: earlier drills of the same scenario."""
     yield f"Debrief: {scenario.title}"
     yield ""
-    yield from (f"  {line}" for line in scenario.lesson.splitlines())
+    yield wrapped(scenario.lesson)
     yield ""
     for word, seconds, best in _times(found, before):
         yield f"  {word:<22}{_clock(seconds):>12}{f'   best so far {_clock(best)}' if best is not None else ''}"
@@ -179,16 +196,16 @@ def lines(found: Debrief, scenario: Scenario, before: Sequence[Debrief] = ()) ->
     yield f"  Forgotten: {'; '.join(found.forgotten) or 'nothing'}"
 
 
+def wrapped(text: str) -> str:
+    """A paragraph for a terminal, indented."""
+    width = min(shutil.get_terminal_size().columns, 100)
+    return textwrap.fill(" ".join(text.split()), width, initial_indent="  ", subsequent_indent="  ")
+
+
 def _times(found: Debrief, before: Sequence[Debrief]) -> Iterator[tuple[str, float | None, float | None]]:
-    for word, name in (
-        ("declared", "declared"),
-        ("first word", "first_word"),
-        ("rolled back", "rolled_back"),
-        ("recovered", "recovered"),
-        ("resolved", "resolved"),
-    ):
-        earlier = [seconds for b in before if (seconds := getattr(b, name)) is not None]
-        yield word, getattr(found, name), min(earlier, default=None)
+    for name in TIMES:
+        times = [seconds for b in before if (seconds := getattr(b, name)) is not None]
+        yield name.replace("_", " "), getattr(found, name), min(times, default=None)
 
 
 def _clock(seconds: float | None) -> str:

@@ -37,6 +37,11 @@ class Levels:
     memory: float = CALM_MEMORY
     complaints: float = CALM_COMPLAINTS
 
+    @property
+    def hurt(self) -> bool:
+        """Beyond what the procedure's automatic triggers allow."""
+        return self.p95 > 30 or self.errors > 5 or self.memory > 90
+
 
 @dataclass(slots=True)
 class Counters:

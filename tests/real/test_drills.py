@@ -1,0 +1,214 @@
+"""Whole drills by command, one a scenario: what is guilty heals when it goes, and nothing is left behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from console.sandbox.model import scenario as scenarios
+from tests.real.drilling import drilling
+from tests.real.program import Console
+from tests.real.servers import poll
+from tests.real.terminal import Terminal
+
+
+def is_gone(folder: Path) -> bool:
+    """No process and no folder of the drill is left."""
+    return not folder.exists() and not any(str(folder).encode() in line for line in _command_lines())
+
+
+def _command_lines() -> Iterator[bytes]:
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            with suppress(OSError):
+                yield (place / "cmdline").read_bytes()
+
+
+def test_a_drill_from_the_first_trigger_to_the_resolved_incident(tmp_path: Path) -> None:
+    with drilling(tmp_path, "slow-analysis") as drill:
+        console = drill.console
+        drill.fires("latency-p95")
+        assert console.status()["incident"]["mode"] == "drill"
+        console.declare()
+        console.done("ack", "development-team", "--note", "told in #qec")
+        drill.roll_back("qec-analysis")
+        drill.is_healed()
+        assert console.done("--json", "verify").code == 0
+        status = console.status()
+        for check in status["checks"]:
+            if check["state"] == "not_run":
+                console.done("sign", check["id"], "--note", "looked at it")
+        for notice in ("engineering-management", "incident-tracker", "executives"):
+            console.done("ack", notice, "--note", "told")
+        console.done("resolve", "--note", "p95 is back")
+        debrief = drill.end()
+    assert (debrief["unnecessary"], debrief["forgotten"]) == ([], [])
+    assert debrief["declared"] < debrief["rolled_back"] < debrief["recovered"] < debrief["resolved"]
+    assert is_gone(console.procedure.parent)
+
+
+def test_the_first_release_heals_where_the_one_before_is_broken_too(tmp_path: Path) -> None:
+    with drilling(tmp_path, "broken-dashboard") as drill:
+        drill.fires("error-rate")
+        drill.console.declare()
+        drill.roll_back("dashboard")
+        drill.is_healed()
+        debrief = drill.end()
+    assert debrief["unnecessary"] == []
+    assert debrief["recovered"] is not None
+
+
+def test_one_of_two_guilty_ones_is_not_enough_and_the_triggers_say_which_is_left(tmp_path: Path) -> None:
+    with drilling(tmp_path, "two-guilty") as drill:
+        drill.fires("latency-p95", "error-rate")
+        drill.console.declare()
+        drill.roll_back("qec-analysis")
+        drill.is_healed("latency-p95", "memory")
+        assert drill.verdicts()["error-rate"] == "firing"
+        drill.roll_back("opa-policies")
+        drill.is_healed()
+        debrief = drill.end()
+    assert debrief["unnecessary"] == []
+    assert not [f for f in debrief["forgotten"] if f.startswith("to roll back")]
+
+
+def test_missing_records_are_recovered_though_no_trigger_knows_of_them(tmp_path: Path) -> None:
+    with drilling(tmp_path, "missing-records") as drill:
+        assert set(drill.verdicts().values()) == {"ok"}
+        drill.console.declare()
+        drill.roll_back("audit-trail")
+        debrief = drill.end()
+    assert debrief["rolled_back"] is not None
+    assert debrief["unnecessary"] == []
+
+
+def test_a_replica_that_is_away_stops_the_restore_until_it_is_back(tmp_path: Path) -> None:
+    with drilling(tmp_path, "a-replica-goes-down", speed=30) as drill:
+        console = drill.console
+        console.declare()
+        poll("opa-2 is away", lambda: console.run("preflight", "opa-policies").code != 0, seconds=30)
+        refused = console.run("rollback", "opa-policies", "--confirm", "opa-policies")
+        assert refused.code in (1, 4)
+        assert "connection refused" in refused.said
+        poll("opa-2 is back", lambda: console.run("preflight", "opa-policies").code == 0, seconds=60)
+        drill.roll_back("opa-policies")
+        drill.is_healed()
+        drill.end()
+    assert "opa-2 is being moved to another node." in drill.said
+
+
+@pytest.mark.tmux
+def test_what_a_colleague_changes_meanwhile_is_not_overwritten_unseen(tmp_path: Path) -> None:
+    with drilling(tmp_path, "a-colleague-helps", speed=10) as drill, Terminal(drill.console, 120, 40) as terminal:
+        terminal.wait("DRILL", "NEXT  Declare the incident")
+        terminal.press("n")
+        terminal.wait("Why\\? One line")
+        terminal.type("p95 is at 34 s")
+        terminal.wait("NEXT  Roll back QEC Analysis Service")
+        terminal.press("n")
+        terminal.wait("Type  qec-analysis ")
+        poll("the colleague has helped", lambda: drill.cluster("deployments/api-gateway")["spec"]["replicas"] == 4)
+        terminal.type("qec-analysis")
+        terminal.wait("was changed by jonas")
+        drill.end()
+    assert "(jonas)" in drill.said
+
+
+def test_argo_puts_back_what_is_rolled_back_unless_it_is_held(tmp_path: Path) -> None:
+    with drilling(tmp_path, "argo-fights-back") as drill:
+        console = drill.console
+        drill.fires("latency-p95")
+        console.declare()
+        console.run("rollback", "qec-analysis", "--confirm", "qec-analysis")
+        back = "QEC_ENABLED=false"
+        poll("Argo CD has put it back", lambda: back in console.done("plan", "qec-analysis").said, seconds=30)
+        drill.roll_back("hold-gitops")
+        drill.roll_back("qec-analysis")
+        drill.is_healed()
+        assert "hold" in console.run("resolve", "--note", "done").said.lower()
+        drill.end()
+
+
+def test_on_a_quiet_evening_nothing_fires_and_nothing_is_forgotten(tmp_path: Path) -> None:
+    with drilling(tmp_path, "quiet") as drill:
+        assert set(drill.verdicts().values()) == {"ok"}
+        debrief = drill.end()
+    assert (debrief["unnecessary"], debrief["forgotten"]) == ([], [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda s: s.name)
+def test_whatever_ends_a_drill_nothing_is_left_behind(tmp_path: Path, number: signal.Signals) -> None:
+    with drilling(tmp_path, "quiet") as drill:
+        folder = drill.console.procedure.parent
+        drill.process.send_signal(number)
+        drill.process.wait(30)
+        poll("all of it is gone", lambda: is_gone(folder), seconds=30)
+
+
+COMPONENTS = ("qec-analysis", "dashboard", "opa-policies", "monitoring", "audit-trail", "policy-repository")
+LATER_SECONDS = 60.0
+
+
+@pytest.mark.tmux
+@pytest.mark.parametrize("name", scenarios.names())
+def test_a_drill_by_keys_from_its_start_to_its_debrief(tmp_path: Path, name: str) -> None:
+    scenario = scenarios.load(name)
+    holds = [h for h in scenario.happenings if h.what == "selfheal"]
+    order = ("hold-gitops", *COMPONENTS) if holds else COMPONENTS
+    anywhere = Console(tmp_path / "none.toml", tmp_path / "none", {"XDG_STATE_HOME": str(tmp_path)})
+    with Terminal(anywhere, 120, 40, "drill", "--scenario", name, "--speed", "60") as terminal:
+        terminal.wait("DRILL", "1  (QEC|Hold)", seconds=LATER_SECONDS)
+        if scenario.guilty:
+            terminal.press("d")
+            terminal.wait("Why\\? One line")
+            terminal.type("a drill")
+            terminal.wait("INC-0001")
+        for component in (*(["hold-gitops"] if holds else []), *scenario.guilty):
+            roll_back_by_keys(terminal, order.index(component), component)
+        terminal.press("q")
+        terminal.wait(f"Debrief: {scenario.title}", "Unnecessary: nothing", seconds=LATER_SECONDS)
+        if not scenario.guilty:
+            terminal.wait("Forgotten: nothing")
+
+
+def roll_back_by_keys(terminal: Terminal, row: int, component: str) -> None:
+    """Tried again where something happened meanwhile, as a person would after reading why it was refused."""
+    terminal.press("2", *["k"] * len(COMPONENTS), *["j"] * row)
+    deadline = time.monotonic() + LATER_SECONDS
+    while time.monotonic() < deadline:
+        terminal.press("b")
+        terminal.wait(f"Type  {component} |BLOCKED|can't be planned", seconds=LATER_SECONDS)
+        if f"Type  {component} " in terminal.screen:
+            terminal.type(component)
+            terminal.wait(r": (rolled back|FAILED|stopped)[.]", seconds=LATER_SECONDS)
+            if ": rolled back." in terminal.screen:
+                return
+        else:
+            terminal.press("Escape")
+            terminal.wait_without("can't work")
+    raise AssertionError(terminal.screen)
+
+
+def test_every_scenario_has_its_drill_here() -> None:
+    text = Path(__file__).read_text()
+    assert not [name for name in scenarios.names() if f'drilling(tmp_path, "{name}"' not in text]
+
+
+def test_a_second_drill_is_compared_with_the_first(tmp_path: Path) -> None:
+    for _ in range(2):
+        with drilling(tmp_path, "quiet") as drill:
+            drill.console.declare()
+            drill.end()
+    history = tmp_path / "state" / "rollback-console" / "drills" / "history.jsonl"
+    assert len(history.read_text().splitlines()) == 2
+
+
+def test_drills_never_share_a_journal_with_anything_else(tmp_path: Path) -> None:
+    with drilling(tmp_path, "quiet") as drill:
+        assert drill.console.journal.parent == tmp_path / "state" / "rollback-console" / "drills"
+        drill.end()
