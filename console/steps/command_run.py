@@ -270,7 +270,8 @@ class CommandRun:
         group = self._marks.running(goal.token) if goal.host == host() else None
         if group is None:
             return ""
-        return f"{self._line(goal.argv)} is still running, as process {group} on {clean_line(goal.host)}"
+        known = f", as process {group}" if group else ""  # the console may have died before it could note it
+        return f"{self._line(goal.argv)} is still running{known} on {clean_line(goal.host)}"
 
     def _told(self, ended: Ended) -> str:
         text = ended.stdout.text(self._env.redact)

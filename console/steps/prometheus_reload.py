@@ -29,7 +29,9 @@ KIND = "prometheus.reload"
 TARGET_KINDS = ("prometheus",)
 
 _RELOAD_AGAIN_SECONDS = 10.0
-_FIRST_AGAIN_SECONDS = 1.0  # then twice as long each time, up to the above: most volumes lag for seconds, some for minutes
+_FIRST_AGAIN_SECONDS = (
+    1.0  # then twice as long each time, up to the above: most volumes lag for seconds, some for minutes
+)
 """Between two reloads; also how long a new job may take to get its scrape pool (5 s by default)."""
 _LOOK_AGAIN_SECONDS = 0.5
 _SHOWN: Final = 4

@@ -314,7 +314,7 @@ def run_and_die(shop: Workshop, goal: Json) -> None:
     """Another console carries it out and is killed as soon as the command has begun."""
     argv = [sys.executable, "-c", DIES, str(shop.folder.parent), json.dumps(goal)]
     with subprocess.Popen(argv, cwd=Path(__file__).parents[2]) as console:
-        poll("the command runs", lambda: shop.runs)
+        poll("the command runs, and its process is on record", lambda: shop.runs and shop.marks.running(goal["token"]))
         console.kill()
 
 
