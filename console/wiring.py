@@ -6,7 +6,7 @@ Commands and the screen call `open_session`. Nothing here speaks to a server: ta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ def assemble(request: Request, registry: Registry, clock: Clock) -> Parts:
         check_timeouts={c.id: c.timeout_seconds for c in procedure.checks},
         watched=tuple(_watched(t, registry, targets) for t in procedure.triggers if _measured(t, registry)),
         contexts=targets.contexts,
+        contexts_of=targets.contexts_of,
         connect=targets.connect,
         close=targets.close,
     )
@@ -149,6 +150,9 @@ def _watched(trigger: TriggerConfig, registry: Registry, targets: _Targets) -> W
     return Watched(rule, source)
 
 
+_CLUSTER = "kubernetes"
+
+
 class _Targets:
     """The targets of the file, each built when somebody needs it."""
 
@@ -167,9 +171,14 @@ class _Targets:
         return self._built[name]
 
     def contexts(self) -> tuple[str, ...]:
-        """Names of the clusters that are acted on, as far as they are known by now."""
-        found = (getattr(target, "context", "") for target in self._built.values())
-        return tuple(dict.fromkeys(name for name in found if name))
+        """The clusters of the procedure; the contexts of its other systems where it has no cluster. As far as they are known."""
+        clusters = [name for name in self._built if self._procedure.target(name).kind == _CLUSTER]
+        return _named(getattr(self._built[name], "context", "") for name in clusters or self._built)
+
+    def contexts_of(self, component_id: str) -> tuple[str, ...]:
+        """Where the component's own steps act. A target that has no context of its own goes by its name in the file."""
+        steps = next((c.steps for c in self._procedure.components if c.id == component_id), ())
+        return _named(getattr(self.get(step.target), "context", step.target) for step in steps if step.target)
 
     async def connect(self) -> None:
         """Opens clients that take their time (imports, credential plugins), each in its own thread."""
@@ -181,6 +190,10 @@ class _Targets:
             close: Callable[[], Awaitable[None]] | None = getattr(target, "close", None)
             if close is not None:
                 await close()
+
+
+def _named(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _journal(path: Path, *, creates: bool) -> Journal:

@@ -46,7 +46,11 @@ async def drill(invocation: Invocation) -> int:
     systems = _Systems(invocation)
     async with systems.running() as procedure:
         out.aside(debriefing.wrapped(scenario.story))
-        given = dataclasses.replace(invocation, args=_with(args, config=str(procedure), journal=str(record)))
+        out.aside(f"Ready after {(datetime.now(UTC) - began).total_seconds():.1f} s.")
+        told = f"Drill. {' '.join(scenario.story.split())}"
+        given = dataclasses.replace(
+            invocation, args=_with(args, config=str(procedure), journal=str(record), greeting=told)
+        )
         code = await (_until_told(given) if args.no_screen else _screen(given))
         ended = datetime.now(UTC)
     for text in systems.said:

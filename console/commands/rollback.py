@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from console.commands.output import Output
     from console.domain.events import Direction, Recorded
     from console.domain.incident import ComponentProgress
+    from console.engine.ports import Change
     from console.engine.session import Session
     from console.engine.view import Preview
 
@@ -151,8 +152,12 @@ class _Run:
         if wanted and wanted != plan_hash(previews) and not all(p.already for p in previews):
             raise Refused(
                 f"the plan is {plan_hash(previews)[:12]}… now, not {wanted[:12]}…",
-                "nothing was changed; look at it again",
+                f"nothing was changed; {_told_of_plan(previews, wanted)}; see: plan {self._command_names}",
             )
+
+    @property
+    def _command_names(self) -> str:
+        return " ".join([*(["--forward"] if self._direction == "forward" else []), *self._components])
 
     # ------------------------------------------------------------ carrying out
 
@@ -171,9 +176,9 @@ class _Run:
     async def _again(self, preview: Preview) -> Preview:
         """The components before it may have touched the same objects: what was shown is what is done, or is done already."""
         fresh = await self._session.preview(preview.component, preview.direction)
-        if not _as_shown(fresh, preview):
+        if changed := _not_as_shown(fresh, preview):
             raise Refused(
-                f"the change of {preview.component} is no longer the one that was shown",
+                f"the change of {preview.component} is no longer the one that was shown: {', '.join(changed)}",
                 f"{preview.component} was not begun; look at its plan again",
             )
         return fresh
@@ -276,14 +281,28 @@ class _Run:
         return {"event": "ended", "exit_code": code, "components": mine}
 
 
-def _as_shown(fresh: Preview, shown: Preview) -> bool:
-    """Whether each step has the change that was shown, or nothing left to change."""
-    known = {step.id: step.change for step in shown.steps}
-    for step in fresh.steps:
-        then, now = known.get(step.id), step.change
-        if not (now and now.already) and (now and now.hash) != (then and then.hash):
-            return False
-    return known.keys() == {step.id for step in fresh.steps}
+def _not_as_shown(fresh: Preview, shown: Preview) -> list[str]:
+    """The steps that have neither the change that was shown nor nothing left to change, and those that came or went."""
+    then, now = ({step.id: step.change for step in preview.steps} for preview in (shown, fresh))
+    in_both = then.keys() & now.keys()
+    return [i for i in {**now, **then} if i not in in_both or not _same_or_done(now[i], then[i])]
+
+
+def _same_or_done(now: Change | None, then: Change | None) -> bool:
+    return bool(now and now.already) or (now and now.hash) == (then and then.hash)
+
+
+def _told_of_plan(previews: Sequence[Preview], wanted: str) -> str:
+    """What can be said about a plan of which only the hash is known."""
+    if alone := [p.component for p in previews if plan_hash([p]) == wanted]:
+        return f"that is the plan of {alone[0]} alone"
+    steps = [step for preview in previews for step in preview.steps]
+    groups = {
+        "steps with a change now": [s.id for s in steps if s.change and not s.change.already],
+        "can't be planned now": [s.id for s in steps if s.change is None],
+    }
+    named = (f"; {what}: {', '.join(ids)}" for what, ids in groups.items() if ids)
+    return f"its hash does not tell which step differs{''.join(named)}"
 
 
 def _event_json(recorded: Recorded, component: ComponentProgress) -> dict[str, Any]:

@@ -53,7 +53,11 @@ class _Shown:
         self._signalled = False
         self._leaving = False
         self._app = RollbackConsoleApp(
-            self._open, title=title, ascii_only=self._out.ascii_only, theme=invocation.args.theme or None
+            self._open,
+            title=title,
+            ascii_only=self._out.ascii_only,
+            theme=invocation.args.theme or None,
+            greeting=getattr(invocation.args, "greeting", ""),
         )
         self._app.driver_class = driver_for(self._app.driver_class)
         self._beside: set[asyncio.Future[None]] = set()

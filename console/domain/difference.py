@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import unified_diff
+from itertools import islice
 from typing import Any, Final
 
 
@@ -18,6 +20,8 @@ class _Absent:
 
 
 ABSENT: Final = _Absent()
+
+_CONTEXT: Final = 2
 
 Path = tuple[str | int, ...]  # a str beginning with "[" is an item of a list, named by its key
 
@@ -106,3 +110,24 @@ def spell(path: Path) -> str:
 def say(value: Any) -> str:
     """A value as a person reads it in a diff: text in quotes, objects as JSON, absence in words."""
     return repr(value) if value is ABSENT else json.dumps(value, ensure_ascii=False)
+
+
+def has_lines(value: Any) -> bool:
+    """Whether a value is a text that is better read line by line."""
+    return isinstance(value, str) and "\n" in value.rstrip("\n")
+
+
+def line_differences(old: str, new: str) -> Iterator[tuple[str, str]]:
+    """Two texts line by line: ("-" or "+", line), (" ", a line beside a change), ("…", "") where lines are left out.
+
+    An absent text is given as "". A line end that only one of the texts has at its end shows as an empty line.
+    """
+    before, after = (text.split("\n") if text else [] for text in (old, new))
+    if before[-1:] == after[-1:] == [""] or not (before and after):
+        before, after = (lines[:-1] if lines[-1:] == [""] else lines for lines in (before, after))
+    found = islice(unified_diff(before, after, n=_CONTEXT, lineterm=""), 2, None)  # without the two lines of file names
+    for number, line in enumerate(found):
+        if not line.startswith("@@"):
+            yield line[0], line[1:]
+        elif number:
+            yield "…", ""

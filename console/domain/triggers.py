@@ -160,7 +160,7 @@ class TriggerReading:
     value: float | None = None  # the worst series; the last known one while stale; None without data
     since: datetime | None = None  # when this verdict began
     held_seconds: float = 0.0  # crossed without a break, as of the newest evaluation
-    age_seconds: float | None = None  # of the newest evaluation
+    age_seconds: float | None = None  # of the newest value; None when there is none
     curve: tuple[float, ...] = ()  # recent values, oldest first, at most CURVE_POINTS, all finite
     warnings: tuple[str, ...] = ()
     was_firing_since: datetime | None = None  # it fired before the data broke off, and nothing healthy came since
@@ -274,14 +274,16 @@ def verdict(rule: TriggerRule, track: Track, now: datetime) -> TriggerReading:
         "no_data", "", value=newest.value, age_seconds=age, curve=track.curve, warnings=track.warnings
     )
     if newest.value is None:
-        reason = _joined(_nothing(newest), _failing(track))
+        last = next((e for e in reversed(track.evaluations) if e.value is not None), None)
+        reason = _joined(_nothing(newest), _last_seen(rule, last, now), _failing(track))
+        reading = replace(reading, age_seconds=_seconds(last.at, now) if last else None)
         return _silent(rule, track, now, replace(reading, since=track.runs[-1].start, reason=reason))
     if age > rule.no_data_after:
         gone = newest.at + timedelta(seconds=rule.no_data_after)
         reason = _joined(f"no sample for {span(age)}", _failing(track))
         return _silent(rule, track, now, replace(reading, since=gone, value=None, reason=reason))
     if track.failure or abs(age) > rule.stale_after:
-        since, reason = _stale_since(rule, track, newest.at, age), _stale_reason(rule, track, newest.value, age)
+        since, reason = _stale_since(rule, track, newest.at, age), _stale_reason(rule, track, newest.value, age, now)
         return _silent(rule, track, now, replace(reading, verdict="stale", since=since, reason=reason))
     return _judged(rule, track, reading, _comparison(rule, newest.value), _series(newest), now)
 
@@ -347,13 +349,19 @@ def _stale_since(rule: TriggerRule, track: Track, newest: datetime, age: float) 
 # ---------------------------------------------------------------- in words
 
 
-def _stale_reason(rule: TriggerRule, track: Track, value: float, age: float) -> str:
+def _stale_reason(rule: TriggerRule, track: Track, value: float, age: float, now: datetime) -> str:
     last = f"last value {amount(value, rule.unit)}"
     if age < -rule.stale_after:
         return _joined(_failing(track), f"{last} is {span(-age)} ahead of this machine's clock")
     if track.failure:
-        return _joined(_failing(track), f"{last}, {span(max(age, 0.0))} ago")
+        return _joined(_failing(track), _last_seen(rule, track.newest, now))
     return f"{last} is {span(age)} old, stale after {span(rule.stale_after)}"
+
+
+def _last_seen(rule: TriggerRule, last: Evaluation | None, now: datetime) -> str:
+    if last is None or last.value is None:
+        return ""
+    return f"last value {amount(last.value, rule.unit)}, {span(max(_seconds(last.at, now), 0.0))} ago"
 
 
 def _failing(track: Track) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from console.domain.decide import steps_to_confirm
 from console.domain.errors import ConsoleError, Refused
@@ -18,6 +18,11 @@ MOST_AT_ONCE = 16
 """Steps that are looked at side by side. A procedure may have many, and a database only so many connections."""
 
 
+def nowhere(component: str) -> tuple[str, ...]:  # noqa: ARG001 - the shape of `contexts_of`
+    """For components whose targets have no names."""
+    return ()
+
+
 class Planner:
     def __init__(
         self,
@@ -26,14 +31,14 @@ class Planner:
         steps: Mapping[str, Step],
         gateway: Gateway,
         clock: Clock,
-        contexts: Sequence[str] = (),
+        contexts_of: Callable[[str], tuple[str, ...]] = nowhere,
     ) -> None:
         self._runner = runner
         self._vault = vault
         self._steps = steps
         self._gateway = gateway
         self._clock = clock
-        self._contexts = tuple(contexts)
+        self._contexts_of = contexts_of
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def preview(self, component: ComponentProgress, direction: Direction) -> Preview:
@@ -50,7 +55,7 @@ class Planner:
             title=component.title,
             direction=direction,
             at=self._clock.now(),
-            contexts=self._contexts,
+            contexts=self._contexts_of(component.id),  # after planning: the targets are connected by now
             mode=self._gateway.mode,
             steps=tuple(planned),
         )

@@ -21,7 +21,7 @@ from console.domain.triggers import TriggerReading
 from console.engine.checklist import Checklist
 from console.engine.executor import Executor
 from console.engine.gateway import Gateway
-from console.engine.planner import Planner, told
+from console.engine.planner import Planner, nowhere, told
 from console.engine.ports import Check, Clock, Evidence, Journal, Step, Vault
 from console.engine.projection import Surroundings, interrupted, project, untouched
 from console.engine.recovery import Recovery
@@ -38,7 +38,11 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a session is made of. `contexts` is asked each time: a target may know its context only once it is connected."""
+    """What a session is made of.
+
+    `contexts` names where the procedure acts, for the top of the screen; `contexts_of` where one component does. Both are asked
+    each time: a target may know its context only once it is connected.
+    """
 
     outline: Outline
     config_digest: str
@@ -53,6 +57,7 @@ class Parts:
     check_timeouts: Mapping[str, float] = field(default_factory=dict)
     watched: tuple[Watched, ...] = ()
     contexts: Callable[[], tuple[str, ...]] = tuple
+    contexts_of: Callable[[str], tuple[str, ...]] = nowhere
     connect: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
 
@@ -64,7 +69,7 @@ class Session:
         self._parts = parts
         gateway = Gateway(parts.mode)
         self.runner = Runner(parts.journal, parts.clock, gateway, parts.actor)
-        self.planner = Planner(self.runner, parts.vault, parts.steps, gateway, parts.clock)
+        self.planner = Planner(self.runner, parts.vault, parts.steps, gateway, parts.clock, parts.contexts_of)
         self.executor = Executor(self.runner, self.planner, gateway, parts.vault, parts.clock, parts.step_timeouts)
         self.checklist = Checklist(self.runner, parts.outline, parts.checks, parts.check_timeouts, parts.clock)
         self.sampler = Sampler(parts.watched, parts.clock)
@@ -142,7 +147,7 @@ class Session:
         found = self._component(component)
         preview = await self.planner.preview(found, direction)
         steps = preview.steps if direction == "back" else preview.steps[::-1]  # as they will be carried out
-        return replace(preview, contexts=self._parts.contexts(), steps=steps)
+        return replace(preview, steps=steps)
 
     async def run_checks(self, checks: Sequence[str] = ()) -> None:
         await self.verify(checks)

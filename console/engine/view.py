@@ -29,7 +29,7 @@ class IncidentView:
     commander: str
     epoch: int
     mode: Mode
-    contexts: tuple[str, ...] = ()  # the clusters that are acted on, by context name
+    contexts: tuple[str, ...] = ()  # the procedure's clusters, by context name; its other systems where it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class TriggerView:
     query: str = ""
     for_seconds: float = 0.0
     held_seconds: float = 0.0  # for how long the threshold has been crossed without a break
-    age_seconds: float | None = None  # of the newest sample
+    age_seconds: float | None = None  # of the newest value
     curve: tuple[float, ...] = ()  # recent values, oldest first
     suggests: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -157,7 +157,7 @@ class Preview:
     title: str
     direction: Direction
     at: datetime
-    contexts: tuple[str, ...]
+    contexts: tuple[str, ...]  # where this component acts
     mode: Mode
     steps: tuple[PlannedStep, ...]
 

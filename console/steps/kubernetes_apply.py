@@ -26,6 +26,7 @@ TARGET_KINDS = ("kubernetes",)
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _LARGEST_FILE_BYTES = 10 * 1024 * 1024
+_FIELDS_NAMED = 6  # of those that are taken over from one owner
 _FIRST = ("Namespace", "CustomResourceDefinition")  # what the other documents of a file may need
 
 
@@ -37,7 +38,7 @@ class Options(TableOptions):
     namespace: OneLine | None = None
     """The namespace of documents that name none, as with `kubectl apply -n`."""
     force_conflicts: bool = False
-    """Take over fields that somebody else owns. Left false, such a field is refused with its owner's name."""
+    """Take over fields that somebody else owns; the preview names them with their owners. Left false, that is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,10 @@ class KubernetesApply(KubernetesStep):
         documents = await self._documents()
         lives = await asyncio.gather(*(self._live(d) for d in documents))
         missing = [d for d, live in zip(documents, lives, strict=True) if live is None]
-        edits = await asyncio.gather(*(self._edit(d, live, missing) for d, live in zip(documents, lives, strict=True)))
+        planned = await asyncio.gather(
+            *(self._edit(d, live, missing) for d, live in zip(documents, lives, strict=True))
+        )
+        edits = [edit for edit, _ in planned]
         rollouts = tuple(d.ref for d in documents if d.ref.kind in WORKLOAD_KINDS)
         count = f"{len(documents)} object{'s' if len(documents) != 1 else ''}"
         name = self._options.path.name
@@ -88,15 +92,14 @@ class KubernetesApply(KubernetesStep):
             goal,
             lives={str(d.ref): live for d, live in zip(documents, lives, strict=True)},
             commands=[self._command()],
-            findings=_unrehearsed(missing),
+            findings=[*_unrehearsed(missing), *(finding for _, taken in planned for finding in taken)],
         )
 
-    async def _edit(self, document: Document, live: Json, missing: Sequence[Document]) -> Edit:
-        if live is None and document.needs(missing):
-            after = document.manifest
-        else:
-            after = await self._rehearsed(document)
-        return Edit(
+    async def _edit(self, document: Document, live: Json, missing: Sequence[Document]) -> tuple[Edit, list[Finding]]:
+        after, taken = document.manifest, list[Finding]()
+        if live is not None or not document.needs(missing):
+            after, taken = await self._rehearsed(document)
+        edit = Edit(
             document.ref,
             content(live),
             content(after) if live is not None else named_by(content(document.manifest), content(after)),
@@ -105,11 +108,18 @@ class KubernetesApply(KubernetesStep):
             uid=live["metadata"]["uid"] if live else "",
             force=self._options.force_conflicts,
         )
+        return edit, taken
 
-    async def _rehearsed(self, document: Document) -> Json:
-        path, force = document.ref.path, self._options.force_conflicts
+    async def _rehearsed(self, document: Document) -> tuple[Json, list[Finding]]:
+        """The object as it will be, and whose fields are taken over. Without force first: with it the server names no owner."""
+        path, manifest = document.ref.path, document.manifest
         try:
-            return await self._target.rehearse(path, document.manifest, APPLY, force=force)
+            try:
+                return await self._target.rehearse(path, manifest, APPLY), []
+            except Conflict as error:
+                if not (self._options.force_conflicts and error.owners):
+                    raise
+                return await self._target.rehearse(path, manifest, APPLY, force=True), _takes_over(document, error)
         except Conflict as error:
             raise Refused(
                 f"{document.ref}: {error.message}", "set force_conflicts = true to take the field over"
@@ -248,6 +258,15 @@ def _unrehearsed(missing: Sequence[Document]) -> list[Finding]:
     waiting = [d for d in missing if d.needs(missing)]
     text = "can't be rehearsed before its namespace or its kind is there"
     return [Finding("info", f"{document.ref} {text}", "not_rehearsed") for document in waiting]
+
+
+def _takes_over(document: Document, conflict: Conflict) -> list[Finding]:
+    found = []
+    for owner, fields in conflict.owners.items():
+        more = f" and {len(fields) - _FIELDS_NAMED} more" if len(fields) > _FIELDS_NAMED else ""
+        text = f"{document.ref}: takes over {', '.join(fields[:_FIELDS_NAMED])}{more} from {owner}"
+        found.append(Finding("warn", text, "takes_over"))
+    return found
 
 
 def _count(edits: Sequence[Edit]) -> tuple[int, int]:

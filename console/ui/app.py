@@ -45,6 +45,7 @@ class RollbackConsoleApp(App[int]):
         ascii_only: bool = False,
         theme: str | None = None,
         keymap: Mapping[str, str] | None = None,
+        greeting: str = "",
     ) -> None:
         self._guard = Guard(ascii_only)
         super().__init__()
@@ -55,6 +56,7 @@ class RollbackConsoleApp(App[int]):
         self.main = MainScreen(title, Wording(ascii_only), Keys(keymap), self.bridge)
         self._alarm = Alarm(title)
         self._opening: asyncio.Task[None] | None = None
+        self._greeting = greeting
         self._keymap_problems = keymap_problems(keymap or {})
         self.set_keymap(dict(keymap or {}))
         first = theming.load(theme or (theming.NO_COLOUR if self.no_color else theming.DEFAULT))
@@ -72,6 +74,8 @@ class RollbackConsoleApp(App[int]):
 
     def on_ready(self) -> None:
         """The skeleton is painted: now the procedure is read, the heavy parts are imported, in threads of the engine's."""
+        if self._greeting:
+            self.main.message.say(self._greeting)
         for line in self._keymap_problems[:1]:
             self.main.message.say(f"Keymap: {line}")
         self._opening = asyncio.get_running_loop().create_task(self._open())

@@ -77,8 +77,12 @@ def test_the_plan_that_was_approved_is_the_plan_that_runs(declared: Cli, world: 
     world.change("values", "features", "half hidden")
     refused = declared("rollback", "dashboard", "--confirm", "dashboard", "--plan", approved)
     assert refused.code == 4
+    assert "steps with a change now: undo-dashboard, hide-features; see: plan dashboard" in refused.err
     assert world.read()["sent"] == {}
     world.change("values", "features", "shown")
+    of_more = declared("rollback", "dashboard", "gateway", "--confirm", "dashboard,gateway", "--plan", approved)
+    assert "that is the plan of dashboard alone; see: plan dashboard gateway" in of_more.err
+    assert world.read()["sent"] == {}
     declared.done("rollback", "dashboard", "--confirm", "dashboard", "--plan", approved)
     again = declared.done("rollback", "dashboard", "--confirm", "dashboard", "--plan", approved)
     assert "already so" in again.out, "where nothing would change, no plan is broken"

@@ -74,7 +74,10 @@ CASES = [
     ),
     Case("unknown option", STEPPED + "«replcas = 1\n", 'unknown key "replcas" in step "s"', 'did you mean "replicas"?'),
     Case(
-        "nothing similar", INCIDENT + "«zzzz = 1\n", 'unknown key "zzzz" in [incident]', "known keys: drill, id, soak, title"
+        "nothing similar",
+        INCIDENT + "«zzzz = 1\n",
+        'unknown key "zzzz" in [incident]',
+        "known keys: drill, id, soak, title",
     ),
     Case(
         "unknown option key of a target",

@@ -36,7 +36,7 @@ CODES: Final = frozenset(
     differs extra fast_forward forbidden ignored immutable irreversible kept key last_applied lifecycle managed_by
     manual no_history no_probe no_readers not_atomic not_found not_rehearsed null paused program reachable read_only
     reader_not_restarted readers_unknown rego_v0 release reload_failed replica_missing restart scope secret
-    signature_not_verified triggers undo_order unpushed unreadable_home unrelated
+    signature_not_verified takes_over triggers undo_order unpushed unreadable_home unrelated
     """.split()  # noqa: SIM905 - read as prose
 )
 """The stable words of findings. A new one is added here when a kind says it."""

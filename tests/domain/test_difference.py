@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.domain.difference import ABSENT, Difference, differences, lookup, say, spell
+from console.domain.difference import ABSENT, Difference, differences, has_lines, line_differences, lookup, say, spell
 
 leaves = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "a", "b", "a.b", "x/y"])
 names = st.sampled_from(["a", "b", "gateway"])
@@ -126,6 +127,48 @@ def test_looking_where_nothing_is_says_absent(path: Any) -> None:
 )
 def test_a_value_is_said_so_that_text_and_number_can_be_told_apart(value: Any, text: str) -> None:
     assert say(value) == text
+
+
+texts = st.lists(st.sampled_from(["", "a", "b", "--", "++ c", "@@ d"]), max_size=30).map(
+    lambda lines: "".join(f"{line}\n" for line in lines)
+)
+
+
+@quick
+@given(texts, texts)
+def test_a_text_with_its_changed_lines_exchanged_is_the_other_text(old: str, new: str) -> None:
+    told = list(line_differences(old, new))
+    before, after = (Counter(text.split("\n")[:-1]) for text in (old, new))
+    gone, come = (Counter(line for sign, line in told if sign == wanted) for wanted in "-+")
+    assert gone <= before
+    assert before - gone + come == after
+    assert {sign for sign, _ in told} <= {"-", "+", " ", "…"}
+
+
+def test_lines_far_from_any_change_are_left_out() -> None:
+    old = "\n".join("abcdefghijkl")
+    found = [sign + line for sign, line in line_differences(old, old.replace("b", "B").replace("k", "K"))]
+    assert found == [" a", "-b", "+B", " c", " d", "…", " i", " j", "-k", "+K", " l"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("", "a\nb\n", [("+", "a"), ("+", "b")]),
+        ("a\nb\n", "", [("-", "a"), ("-", "b")]),
+        ("a\nb", "a\nb\n", [(" ", "a"), (" ", "b"), ("+", "")]),
+        ("-- a\n", "a\n", [("-", "-- a"), ("+", "a")]),
+        ("a\n", "a\n", []),
+    ],
+    ids=["came", "went", "a line end more", "a line that looks like a header", "the same"],
+)
+def test_texts_are_told_line_by_line(old: str, new: str, told: list[tuple[str, str]]) -> None:
+    assert list(line_differences(old, new)) == told
+
+
+@pytest.mark.parametrize(("value", "has"), [("a\nb", True), ("a\n", False), ("a", False), (5, False), (ABSENT, False)])
+def test_a_text_of_several_lines_is_known(value: Any, has: bool) -> None:
+    assert has_lines(value) is has
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -125,7 +125,15 @@ def test_nothing_is_known_before_the_first_answer() -> None:
 
 def test_an_answer_without_series_is_no_data() -> None:
     reading = verdict(LATENCY, every_fifteen(LATENCY, 12, None), at(15))
-    assert (reading.verdict, reading.value, reading.reason) == ("no_data", None, "the query finds nothing")
+    assert (reading.verdict, reading.value) == ("no_data", None)
+    assert reading.reason == "the query finds nothing; last value 12 s, 15 s ago"
+
+
+def test_an_age_is_that_of_a_value_and_never_of_an_empty_answer() -> None:
+    before = verdict(LATENCY, every_fifteen(LATENCY, None, None), at(16))
+    assert (before.age_seconds, before.reason) == (None, "the query finds nothing")
+    after = verdict(LATENCY, every_fifteen(LATENCY, 12, None, None, None, None), at(61))
+    assert (after.age_seconds, after.reason) == (61, "the query finds nothing; last value 12 s, 1 m 1 s ago")
 
 
 def test_what_is_not_a_number_is_neither_healthy_nor_crossed() -> None:

@@ -18,6 +18,16 @@ kind: ConfigMap
 metadata: {name: config}
 data: {features: "off", limit: "10"}
 """
+RULES = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: config}
+data:
+  rules.yml: |
+    groups:
+    - name: slo
+      rules: []
+"""
 SERVICE = """\
 apiVersion: v1
 kind: Service
@@ -89,8 +99,39 @@ async def test_a_field_with_another_owner_is_shown_with_it_and_taken_over_only_w
     assert planned.problem.endswith("set force_conflicts = true to take the field over")
     assert room.get("ConfigMap", "config")["data"] == {"features": "on"}
     forced = await room.console(room.apply(room.manifest(CONFIG), force_conflicts=True))
-    assert (await forced.roll_back()).states == ["proven"]
+    preview = await forced.preview()
+    assert found(preview.steps[0], "takes_over") == [
+        f"warn: ConfigMap {room.name}/config: takes over data.features from migration"
+    ]
+    assert room.get("ConfigMap", "config")["data"] == {"features": "on"}
+    assert (await forced.confirm(preview)).states == ["proven"]
     assert room.get("ConfigMap", "config")["data"]["features"] == "off"
+    again = await forced.planned()
+    assert found(again, "takes_over") == [], "what is ours already is taken from nobody"
+
+
+async def test_each_owner_is_named_with_all_that_is_taken_from_it(room: Room) -> None:
+    room.config_map(features="on")
+    room.change("ConfigMap", "config", {"data": {"limit": "11", "more": "x"}})
+    text = CONFIG.replace('limit: "10"', 'limit: "10", more: "y"')
+    planned = await (await room.console(room.apply(room.manifest(text), force_conflicts=True))).planned()
+    assert sorted(found(planned, "takes_over")) == [
+        f"warn: ConfigMap {room.name}/config: takes over data.features from migration",
+        f"warn: ConfigMap {room.name}/config: takes over data.limit, data.more from kubectl-edit",
+    ]
+
+
+async def test_a_file_in_a_config_map_is_shown_by_its_changed_lines(room: Room) -> None:
+    room.config_map(**{"rules.yml": "groups:\n- name: qec\n  rules: []\n"})
+    planned = await (await room.console(room.apply(room.manifest(RULES), force_conflicts=True))).planned()
+    assert change_of(planned).lines == (
+        f"ConfigMap {room.name}/config",
+        "  data['rules.yml']:",
+        "      groups:",
+        "-     - name: qec",
+        "+     - name: slo",
+        "        rules: []",
+    )
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,23 @@ async def test_a_sequence_far_behind_is_set(trail: AuditTrail) -> None:
     assert trail.one("SELECT nextval('audit_log_id_seq')") == 3_000_000_001
 
 
+async def test_the_preview_says_where_the_sequence_will_stand(trail: AuditTrail) -> None:
+    """The table may hold greater values than the missing rows, and counting by tens may end behind the greatest."""
+    trail.sql("INSERT INTO audit_log (id, created_at, actor) OVERRIDING SYSTEM VALUE VALUES (4995, now(), 'live')")
+    trail.sql("SELECT setval('audit_log_id_seq', 2000)")
+    step = trail.step()
+    change = await step.plan()
+    assert "+ sequence public.audit_log_id_seq: 4995" in change.lines
+    assert "setval('public.audit_log_id_seq', 4995)" in change.commands[1].replace('"', "")
+    trail.sql("ALTER SEQUENCE audit_log_id_seq INCREMENT 10")
+    step = trail.step()
+    change = await step.plan()
+    assert "+ sequence public.audit_log_id_seq: 5000" in change.lines
+    _, receipt, _ = await carry_out(step, change)
+    assert "sequence public.audit_log_id_seq from 2000 to 5000" in receipt.detail
+    assert trail.one("SELECT pg_sequence_last_value('audit_log_id_seq')") == 5000
+
+
 async def test_odd_names_and_types_without_equality(trail: AuditTrail) -> None:
     trail.sql("""
         CREATE SCHEMA "Old ""%""s";

@@ -12,6 +12,7 @@ from console.domain.difference import ABSENT
 from console.targets.kubernetes.objects import (
     FIELD_MANAGER,
     LAST_APPLIED,
+    MOST_LINES_OF_ONE,
     REVISION,
     Ref,
     content,
@@ -122,13 +123,56 @@ def test_a_diff_is_read_by_path_and_harmless_on_a_terminal() -> None:
     old, new = with_env("A", "1"), with_env("A", "\x1b[2J\n2")
     assert diff_lines("Deployment web", old, new) == [
         "Deployment web",
-        '- spec.template.spec.containers[c].env[A].value: "1"',
-        '+ spec.template.spec.containers[c].env[A].value: "\\u001b[2J\\n2"',
+        "  spec.template.spec.containers[c].env[A].value:",
+        "-     1",
+        '+     "\\u001b[2J"',
+        "+     2",
     ]
     assert diff_lines("x", None, {"kind": "X", "spec": {"a": [1, {}]}, "metadata": {"name": "x"}}) == [
         "x", "+ created", "+ spec.a[0]: 1", "+ spec.a[1]: {}",
     ]  # fmt: skip
     assert diff_lines("x", {"a": 1}, None) == ["x", "- deleted"]
+
+
+def rules(*lines: str) -> dict[str, Any]:
+    return {"kind": "ConfigMap", "metadata": {"name": "rules"}, "data": {"rules.yml": "".join(f"{x}\n" for x in lines)}}
+
+
+def test_a_file_in_a_config_map_is_compared_line_by_line_with_its_indentation() -> None:
+    file = ["groups:", "- name: qec", "  rules:", *(f"  - alert: A{n}" for n in range(9)), "  # end"]
+    changed = [*file[:2], "  interval: 30s", *file[2:10], "  - alert: Late\t", *file[11:]]
+    assert diff_lines("ConfigMap rules", rules(*file), rules(*changed)) == [
+        "ConfigMap rules",
+        "  data['rules.yml']:",
+        "      groups:",
+        "      - name: qec",
+        "+       interval: 30s",
+        "        rules:",
+        "        - alert: A0",
+        "      …",
+        "        - alert: A5",
+        "        - alert: A6",
+        "-       - alert: A7",
+        '+     " - alert: Late\\t"',
+        "        - alert: A8",
+        "        # end",
+    ]
+    made = diff_lines("ConfigMap rules", None, rules("groups:", "- name: qec"), rules("groups:", "- name: qec"))
+    assert made == ["ConfigMap rules", "+ created", "+ data.rules.yml:", "+     groups:", "+     - name: qec"]
+
+
+def test_a_diff_of_a_long_file_is_bounded() -> None:
+    old, new = rules(*(f"a{n}" for n in range(200))), rules(*(f"b{n}" for n in range(200)))
+    lines = diff_lines("ConfigMap rules", old, new)
+    assert len(lines) == 2 + MOST_LINES_OF_ONE + 1
+    assert lines[-1] == "      … 360 more lines"
+
+
+def test_a_secret_of_several_lines_stays_masked() -> None:
+    old, new = ({"kind": "ConfigMap", "data": {"db_password": f"{x}\ns3cret\n"}} for x in "ab")
+    lines = diff_lines("ConfigMap db", old, new)
+    assert [line[:23] for line in lines] == ["ConfigMap db", '- data.db_password: "••', '+ data.db_password: "••']
+    assert "s3cret" not in "".join(lines)
 
 
 def test_plain_text_for_a_secret_is_encoded_as_the_server_does() -> None:

@@ -123,7 +123,7 @@ QUEUE_STALE = TriggerView(
     "",
     True,
     ago(minutes=6),
-    "the exporter has not been scraped",
+    "last value 812 is 6 m 11 s old, stale after 45 s",
     age_seconds=371.0,
 )
 ERRORS_OK = TriggerView(

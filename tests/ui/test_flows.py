@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from textual.widgets import Static
 
 from console.domain.errors import Failed, Refused
 from console.engine.view import NextAction
@@ -24,6 +25,13 @@ async def test_declaring_asks_for_a_reason_and_sends_it(running: Running) -> Non
         await screen.press("enter")
         assert screen.calls == [("declare", "p95 is high")]
         assert "Declared" in screen.text()
+
+
+async def test_a_greeting_stands_above_the_next_line_until_it_is_dismissed(running: Running) -> None:
+    async with running(fake.FIRING, greeting="Drill. Since a few minutes the API answers slowly.") as screen:
+        assert "Drill. Since a few minutes the API answers slowly." in screen.text()
+        await screen.press("escape")
+        assert "answers slowly" not in screen.text()
 
 
 async def test_next_does_what_the_line_says(running: Running) -> None:
@@ -53,6 +61,18 @@ async def test_what_is_said_of_a_component_under_way_ends_with_it(running: Runni
         await screen.show(fake.BACK_VIEW)
         assert "under way" not in screen.text()
         assert "QEC Analysis Service: rolled back." in screen.text()
+
+
+async def test_a_preview_says_where_its_own_component_acts(running: Running) -> None:
+    console = fake.FakeConsole(fake.FIRING, gate=asyncio.Event())
+    console.planned = replace(fake.preview_of(), contexts=("audit@db.example:5432",))
+    async with running(console=console) as screen:
+        await screen.press("b")
+        where = screen.app.screen.query_one("#where", Static)
+        assert "prod-eu-1" not in str(where.render()), "nobody knows yet"
+        console.gate.set()
+        await screen.settle()
+        assert "audit@db.example:5432  LIVE" in str(where.render())
 
 
 async def test_the_button_is_dim_until_the_word_matches(running: Running) -> None:

@@ -24,7 +24,9 @@ class Move:
         return "new" if now == self.after else "old" if now == self.before else "neither"
 
     def told(self, now: str | None) -> str:
-        return f"{plain(self.ref)} is {at(now)} (was {at(self.before)}, to be {at(self.after)})"
+        """Where it is; both sides too unless it is where it is to be."""
+        where = f"{plain(self.ref)} is {at(now)}"
+        return where if now == self.after else f"{where} (was {at(self.before)}, to be {at(self.after)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from console.domain.errors import ConsoleError, Failed, Refused, Unknown
@@ -42,7 +44,12 @@ class NotFound(Refused):
 
 
 class Conflict(Refused):
-    """409: the object is not the one that was seen, or a field has another owner."""
+    """409: the object is not the one that was seen, or a field has another owner.
+
+    `owners` holds each owner's fields, as the server names both; empty when the conflict is not about owners.
+    """
+
+    owners: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class Expired(Refused):
@@ -267,6 +274,10 @@ class KubernetesTarget:
 
     def _refusal(self, status: int, text: str) -> ConsoleError:
         said = _message(text)
+        if status == 409:
+            conflict = Conflict(said)
+            conflict.owners = _owners(text)
+            return conflict
         if status in _MEANINGS:
             return _MEANINGS[status](said)
         if status == 401:
@@ -278,7 +289,8 @@ class KubernetesTarget:
         return f"context {self.context or self.name}"
 
 
-_MEANINGS = {403: Refused, 404: NotFound, 409: Conflict, 410: Expired}
+_MEANINGS = {403: Refused, 404: NotFound, 410: Expired}
+_OWNER = re.compile(r'conflict with "(.+?)"')
 
 
 def _let_in(call: Callable[[], tuple[int, str]]) -> tuple[int, str]:
@@ -303,3 +315,16 @@ def _message(text: str) -> str:
     except (ValueError, KeyError, TypeError, RecursionError):
         said = text
     return clean_line(str(said), limit=500) or "no message"
+
+
+def _owners(text: str) -> dict[str, tuple[str, ...]]:
+    """Who owns which fields, from the causes of a Status document."""
+    found: dict[str, tuple[str, ...]] = {}
+    try:
+        for cause in json.loads(text)["details"]["causes"]:
+            if owner := _OWNER.match(cause["message"]):
+                name = clean_line(owner[1])
+                found[name] = (*found.get(name, ()), clean_line(cause["field"].removeprefix(".")))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return found

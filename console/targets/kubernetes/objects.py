@@ -7,15 +7,28 @@ everything that a person sees or that the journal keeps the fingerprint of.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from console.domain.difference import ABSENT, Difference, Path, by_name, differences, say
+from console.domain.difference import (
+    ABSENT,
+    Difference,
+    Path,
+    by_name,
+    differences,
+    has_lines,
+    line_differences,
+    say,
+)
 from console.engine.ports import Json, Seen, canonical, fingerprint
-from console.targets.text import clean_line
+from console.targets.text import clean, clean_line
 
+MOST_LINES_OF_ONE: Final = 40
+"""How much of the diff of one text of several lines is shown."""
+_LONGEST_LINE: Final = 400
 FIELD_MANAGER = "rollback-console"
 REVISION = "deployment.kubernetes.io/revision"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -106,15 +119,34 @@ def diff_lines(name: str, before: Json, after: Json, manifest: Json = None) -> l
     lines = [name]
     if before is None:
         shown = {k: v for k, v in visible(manifest or after).items() if k not in ("apiVersion", "kind", "metadata")}
-        return [*lines, "+ created", *(f"+ {line}" for line in _leaves(shown))]
+        return [*lines, "+ created", *(line for path, leaf in _leaves(shown) for line in _changed(path, ABSENT, leaf))]
     if after is None:
         return [*lines, "- deleted"]
     for difference in differ(before, after):
-        if difference.old is not ABSENT:
-            lines.append(f"- {difference.where}: {_said(difference.old)}")
-        if difference.new is not ABSENT:
-            lines.append(f"+ {difference.where}: {_said(difference.new)}")
+        lines += _changed(difference.where, difference.old, difference.new)
     return lines
+
+
+def _changed(where: str, old: Any, new: Any) -> list[str]:
+    """A − and a + for a path; a text of several lines has its changed lines under it."""
+    if any(has_lines(value) for value in (old, new)) and all(isinstance(v, str) or v is ABSENT for v in (old, new)):
+        sign = "+" if old is ABSENT else "-" if new is ABSENT else " "
+        texts = ("" if value is ABSENT else value for value in (old, new))
+        found = list(line_differences(*texts))
+        more = [f"      … {len(found) - MOST_LINES_OF_ONE} more lines"] if len(found) > MOST_LINES_OF_ONE else []
+        return [f"{sign} {where}:", *(_line(s, text) for s, text in found[:MOST_LINES_OF_ONE]), *more]
+    sides = (("-", old), ("+", new))
+    return [f"{sign} {where}: {_said(value)}" for sign, value in sides if value is not ABSENT]
+
+
+def _line(sign: str, text: str) -> str:
+    """A line of a text, indented under its path. What would not be seen (blanks at the end, controls) is spelled."""
+    if sign == "…":
+        return "      …"
+    seen = clean(text, _LONGEST_LINE)
+    if text.rstrip() != text or clean(text, len(text)) != text or "\t" in text:
+        seen = clean_line(json.dumps(text), limit=_LONGEST_LINE)
+    return f"{sign}     {seen}".rstrip()
 
 
 def merge_patch(old: Json, new: Json) -> Json:
@@ -212,7 +244,7 @@ def _mask(value: Any) -> str:
     return str(value) if str(value).startswith("•••") else f"••• ({fingerprint(value)[:8]})"
 
 
-def _leaves(document: Json, path: str = "") -> Iterable[str]:
+def _leaves(document: Json, path: str = "") -> Iterable[tuple[str, Any]]:
     if isinstance(document, dict) and document:
         for key, value in document.items():
             yield from _leaves(value, f"{path}.{key}" if path else str(key))
@@ -220,8 +252,8 @@ def _leaves(document: Json, path: str = "") -> Iterable[str]:
         for index, value in enumerate(document):
             yield from _leaves(value, f"{path}[{index}]")
     else:
-        yield f"{path}: {_said(document)}"
+        yield path, document
 
 
 def _said(value: Any) -> str:
-    return clean_line(say(value), limit=400)
+    return clean_line(say(value), limit=_LONGEST_LINE)

@@ -93,7 +93,8 @@ NO_ROWS = Rows(0, "0")
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The backup's rows in the filter against the table. `low` to `high` and `tops` are those of the missing rows.
+    """The backup's rows in the filter against the table. `low` to `high` are those of the missing rows; `tops` are the counted
+    columns' greatest values once these have been added.
 
     `horizon` is the server's next transaction id when it looked: whatever came later has that id or a higher one.
     """

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 REHEARSED: Final = 50_000
 """Rows that a rehearsal adds or removes at most. They stay in the table as dead rows until it is vacuumed: a rehearsal of a
 million made the real insert two and a half times as slow as without. Counting and comparing go over all rows."""
-SHORT_WAY: Final = 10_000
-"""Up to here a sequence is advanced by counting, which can't go backwards even while others count. Beyond, it is set: that
-nobody counts so far between the reading and the setting."""
 
 
 class Work:
@@ -169,13 +166,12 @@ class Work:
         (top,) = await self._row(self._statements.top(counter.column))
         if top is None or counter.last is None or counter.last >= top:
             return ""
-        steps = -(-(top - counter.last) // counter.step)
         name = self._statements.sequence(counter)
-        if steps <= SHORT_WAY or not counter.may_set:
-            await self._rows(server.COUNT_ON, SEQUENCE=name, STEPS=steps)
+        if counter.is_counted_to(top):
+            await self._rows(server.COUNT_ON, SEQUENCE=name, STEPS=counter.steps_to(top))
         else:
             await self._rows(server.SET_SEQUENCE, SEQUENCE=name, TOP=top)
-        return f"sequence {counter} from {counter.last} to {top}"
+        return f"sequence {counter} from {counter.last} to {counter.once_advanced(top)}"
 
     # ------------------------------------------------------------ taking back
 

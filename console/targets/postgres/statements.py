@@ -42,10 +42,16 @@ class Statements:
     # ------------------------------------------------------------ looking
 
     def survey(self) -> Composed:
-        """One row: what `Survey` holds, then the tops of the counted columns. Both tables are read once."""
+        """One row: what `Survey` holds, then the tops of the counted columns, the missing rows among the table's.
+
+        Both tables are read once, but for a counted column without an index.
+        """
         column = self._spec.range_column
         bounds = [self._of_missing(f, column, "::text") if column else sql.SQL("NULL") for f in ("min", "max")]
-        tops = [self._of_missing("max", counted) for counted in self._spec.counted]
+        tops = [
+            sql.SQL("greatest({}, ({}))").format(self._of_missing("max", counted), self.top(counted))
+            for counted in self._spec.counted
+        ]
         return sql.SQL(
             "SELECT count(*), count(*) FILTER (WHERE {absent}), coalesce(sum({hash}) FILTER (WHERE {absent}), 0)::text,"
             " count(*) FILTER (WHERE NOT {absent} AND {differs}), count(*) FILTER (WHERE {keyless}),"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "i": "an index"}
 _TABLES: Final = ("r", "p")
+SHORT_WAY: Final = 10_000
+"""Up to here a sequence is advanced by counting, which can't go backwards even while others count. Beyond, it is set: that
+nobody counts so far between the reading and the setting."""
 _ORDERED: Final = ("bigint", "integer", "smallint", "numeric", "text", "character", "date", "timestamp")
 """Beginnings of types that have a least and a greatest value in every release."""
 
@@ -48,6 +51,20 @@ class Counter:
     @property
     def may_advance(self) -> bool:
         return self.last is not None and (self.may_use or self.may_set)
+
+    def steps_to(self, top: int) -> int:
+        """How many values have to be drawn until it is not before `top`. Only for a `last` that is known."""
+        return -(-(top - (self.last or 0)) // self.step)
+
+    def is_counted_to(self, top: int) -> bool:
+        """Whether it is advanced by counting, which may end behind `top`; else it is set there."""
+        return self.steps_to(top) <= SHORT_WAY or not self.may_set
+
+    def once_advanced(self, top: int) -> int:
+        """Where it stands then."""
+        if self.last is None or not self.is_counted_to(top):
+            return top
+        return self.last + self.steps_to(top) * self.step
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"

@@ -63,7 +63,7 @@ def lines(
     yield f"+ {spec}: {after.said(spec.range_column)}"
     for counter, top in behind(table, survey):
         yield f"- sequence {counter}: {counter.last}"
-        yield f"+ sequence {counter}: {top}"
+        yield f"+ sequence {counter}: {counter.once_advanced(top)}"
     yield from facts(spec, survey, ())
     if spec.range_column:
         yield f"  missing: {spec.range_column} from {survey.low} to {survey.high}"
@@ -85,8 +85,8 @@ def _all_of(rehearsed: int, whole: Rows) -> str:
 
 
 def behind(table: Table, survey: Survey) -> Iterator[tuple[Counter, int]]:
-    """The sequences that would give values again which the restored rows have."""
-    for counter in table.counters:
+    """The sequences that would give values again which the table has by then, and their greatest one: what apply advances."""
+    for counter in table.counters if survey.missing.count else ():
         top = survey.tops.get(counter.column)
         if top is not None and (counter.last is None or counter.last < top):
             yield counter, top

@@ -62,11 +62,10 @@ class PreviewScreen(Modal):
         self._preview: Preview | None = None
 
     def compose(self) -> ComposeResult:
-        where = badge(self._incident.mode, self._incident.contexts, self._wording)
         with Vertical(classes=f"frame wide tall -{self._incident.mode}") as frame:
             frame.border_title = literal((f"{self._verb}: {self._component.title}", "bold"))
             frame.border_subtitle = literal(("PgUp PgDn scroll   ^r read again   Esc cancel", "$dim"))
-            yield Static(where, markup=False, id="where")
+            yield Static(self._where((self._wording.ellipsis,)), markup=False, id="where")
             with VerticalScroll(id="change", can_focus=False):
                 yield Static(Content(""), markup=False, id="steps")
             yield said_line()
@@ -96,6 +95,7 @@ class PreviewScreen(Modal):
         if not self.is_attached:
             return
         self._preview = preview
+        self.query_one("#where", Static).update(self._where(preview.contexts))
         self._show_steps(preview)
         self.query_one("#change", VerticalScroll).scroll_home(animate=False)
         verdict = self._verdict(preview)
@@ -103,6 +103,10 @@ class PreviewScreen(Modal):
         if verdict and not said.display:
             self.say(verdict)
         self._confirmable(not preview.blocked)
+
+    def _where(self, contexts: tuple[str, ...]) -> Content:
+        """Where this component acts, which is known once it was read."""
+        return badge(self._incident.mode, contexts, self._wording)
 
     def _show_steps(self, preview: Preview) -> None:
         width = self.query_one("#change", VerticalScroll).scrollable_content_region.width

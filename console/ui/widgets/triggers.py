@@ -68,7 +68,7 @@ def trigger_lines(trigger: TriggerView, at: datetime, width: int, wording: Wordi
         if curve := curve_line(trigger, min(_CURVE, room - 12), wording):
             yield literal(indent, fit(curve, room))
         return
-    for line in wrapped(_missing(trigger), room, 2):
+    for line in wrapped(trigger.reason or "the source gave no value", room, 2):
         yield literal(indent, (line, "$attention"))
     if trigger.value is not None:
         yield literal(indent, fit(literal(("last seen ", "$dim"), reading), room))
@@ -97,8 +97,3 @@ def _held(trigger: TriggerView, at: datetime, wording: Wording) -> Content:
     if trigger.since is None:
         return Content("")
     return literal((f"for {duration((at - trigger.since).total_seconds())}", "$alarm"))
-
-
-def _missing(trigger: TriggerView) -> str:
-    age = f"newest value is {duration(trigger.age_seconds)} old; " if trigger.age_seconds is not None else ""
-    return age + (trigger.reason or "the source gave no value")
