@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import unified_diff
 from pathlib import Path
 from typing import Final, TypeVar
 
-from console.domain.difference import ABSENT, differences, say
+from console.domain.difference import ABSENT, differences, line_differences, say
 from console.engine.ports import canonical
 from console.targets.opa.client import OpaTarget
 from console.targets.opa.goal import DataEdit, Edit
@@ -59,12 +58,8 @@ def _fate(edit: Edit) -> str:
 
 
 def _module_lines(edit: Edit) -> list[str]:
-    before, after = ((text or "").splitlines() for text in (edit.before, edit.after))
-    lines = [
-        f"{line[0]} {clean(line[1:], LONGEST_LINE)}"
-        for line in unified_diff(before, after, n=2, lineterm="")
-        if not line.startswith(("---", "+++", "@@"))
-    ]
+    found = line_differences(edit.before or "", edit.after or "")
+    lines = ["  …" if sign == "…" else f"{sign} {clean(text, LONGEST_LINE)}" for sign, text in found]
     return _bounded(lines, MOST_LINES_OF_ONE)
 
 
