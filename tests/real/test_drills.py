@@ -160,14 +160,18 @@ def test_a_drill_by_keys_from_its_start_to_its_debrief(tmp_path: Path, name: str
     scenario = scenarios.load(name)
     holds = [h for h in scenario.happenings if h.what == "selfheal"]
     order = ("hold-gitops", *COMPONENTS) if holds else COMPONENTS
+    away = any(h.what == "down" for h in scenario.happenings)
+    speed = "20" if away else "60"  # time enough to see it away
     anywhere = Console(tmp_path / "none.toml", tmp_path / "none", {"XDG_STATE_HOME": str(tmp_path)})
-    with Terminal(anywhere, 120, 40, "drill", "--scenario", name, "--speed", "60") as terminal:
+    with Terminal(anywhere, 120, 40, "drill", "--scenario", name, "--speed", speed) as terminal:
         terminal.wait("DRILL", "1  (QEC|Hold)", seconds=LATER_SECONDS)
         if scenario.guilty:
             terminal.press("d")
             terminal.wait("Why\\? One line")
             terminal.type("a drill")
             terminal.wait("INC-0001")
+        if away:
+            preview_until_blocked(terminal, order.index(scenario.guilty[0]))
         for component in (*(["hold-gitops"] if holds else []), *scenario.guilty):
             roll_back_by_keys(terminal, order.index(component), component)
         terminal.press("q")
@@ -176,9 +180,27 @@ def test_a_drill_by_keys_from_its_start_to_its_debrief(tmp_path: Path, name: str
             terminal.wait("Forgotten: nothing")
 
 
+def select(terminal: Terminal, row: int) -> None:
+    terminal.press("2", *["k"] * len(COMPONENTS), *["j"] * row)
+
+
+def preview_until_blocked(terminal: Terminal, row: int) -> None:
+    """Until the system that the scenario takes away has gone: what is sent at that very moment would be a person's to settle."""
+    select(terminal, row)
+    deadline = time.monotonic() + LATER_SECONDS
+    blocked = False
+    while not blocked and time.monotonic() < deadline:
+        terminal.press("b")
+        terminal.wait("Type  |can't work", seconds=LATER_SECONDS)
+        blocked = "can't work" in terminal.screen
+        terminal.press("Escape")
+        terminal.wait_without("Type  |can't work")
+    assert blocked, terminal.screen
+
+
 def roll_back_by_keys(terminal: Terminal, row: int, component: str) -> None:
     """Tried again where something happened meanwhile, as a person would after reading why it was refused."""
-    terminal.press("2", *["k"] * len(COMPONENTS), *["j"] * row)
+    select(terminal, row)
     deadline = time.monotonic() + LATER_SECONDS
     while time.monotonic() < deadline:
         terminal.press("b")
