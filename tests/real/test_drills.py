@@ -184,6 +184,12 @@ def select(terminal: Terminal, row: int) -> None:
     terminal.press("2", *["k"] * len(COMPONENTS), *["j"] * row)
 
 
+def close(terminal: Terminal) -> None:
+    """Only when the frame has gone: Escape and a letter right behind it are one key to a terminal."""
+    terminal.press("Escape")
+    terminal.wait_without("┏")
+
+
 def preview_until_blocked(terminal: Terminal, row: int) -> None:
     """Until the system that the scenario takes away has gone: what is sent at that very moment would be a person's to settle."""
     select(terminal, row)
@@ -193,8 +199,7 @@ def preview_until_blocked(terminal: Terminal, row: int) -> None:
         terminal.press("b")
         terminal.wait("Type  |can't work", seconds=LATER_SECONDS)
         blocked = "can't work" in terminal.screen
-        terminal.press("Escape")
-        terminal.wait_without("Type  |can't work")
+        close(terminal)
     assert blocked, terminal.screen
 
 
@@ -211,8 +216,7 @@ def roll_back_by_keys(terminal: Terminal, row: int, component: str) -> None:
             if ": rolled back." in terminal.screen:
                 return
         else:
-            terminal.press("Escape")
-            terminal.wait_without("can't work")
+            close(terminal)
     raise AssertionError(terminal.screen)
 
 
