@@ -14,13 +14,16 @@ import tempfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.commands import exits
 from console.commands.interrupts import on_signals
 from console.commands.invocation import Invocation, UsageProblem
 from console.domain.errors import Failed
 from console.journals.places import state_folder
+
+if TYPE_CHECKING:
+    from console.sandbox.model.scenario import Scenario
 
 _START_SECONDS = 90.0
 _END_SECONDS = 15.0
@@ -55,7 +58,7 @@ async def drill(invocation: Invocation) -> int:
         ended = datetime.now(UTC)
     for text in systems.said:
         out.aside(f"It was said: {text}")
-    _debrief(given, record, began, ended, systems.well_since)
+    _debrief(given, scenario, record, began, ended, systems.well_since)
     return code
 
 
@@ -184,12 +187,16 @@ def _not_installed(error: object) -> Failed:
 
 
 def _debrief(
-    invocation: Invocation, record: Path, began: datetime, ended: datetime, well_since: datetime | None
+    invocation: Invocation,
+    scenario: Scenario,
+    record: Path,
+    began: datetime,
+    ended: datetime,
+    well_since: datetime | None,
 ) -> None:
     """Printed, and kept for the next drills of the same scenario to be compared with."""
     from console.journals.sqlite import SqliteJournal
     from console.sandbox import debrief as debriefing
-    from console.sandbox.model import scenario as scenarios
 
     args, out = invocation.args, invocation.out
     events = []
@@ -199,7 +206,6 @@ def _debrief(
             events = list(journal.read())
         finally:
             journal.close()
-    scenario = scenarios.load(args.scenario)
     found = debriefing.debrief(
         args.scenario, scenario, events, began=began, ended=ended, pace=args.speed, well_since=well_since
     )

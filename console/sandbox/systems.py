@@ -213,7 +213,7 @@ class Systems:
             yield "monitoring"
 
     def _gone_from_opa(self) -> Iterator[str]:
-        if not any("quantum" in str(policy["raw"]) for opa in self.opas for policy in opa.opa.policies()):
+        if not any("quantum" in text for opa in self.opas for text in opa.opa.state.texts.values()):
             yield "opa-policies"
 
     async def _gone_from_data(self) -> list[str]:
