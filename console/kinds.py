@@ -1,7 +1,8 @@
 """The kinds that this installation has: one module each in the packages of targets, steps, metric sources, checks and notifiers.
 
 A module with a constant `KIND` is a kind. Beside it stand `Options` (its keys in the file), `build`, and where they apply:
-`TARGET_KINDS` (the kinds of target that it acts on), `TARGET_OPTIONAL`, `HAS_THRESHOLD` (False for a person's attestation).
+`TARGET_KINDS` (the kinds of target that it acts on), `TARGET_OPTIONAL`, `HAS_THRESHOLD` (False for a person's attestation),
+`JUDGED` (of a trigger source that people keep: its samples are in the journal, and it has no `build`).
 Kinds are found by reading the modules' text: one that can't be imported breaks whoever names it, and nobody else.
 """
 

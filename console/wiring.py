@@ -16,6 +16,8 @@ from console.domain.events import Mode
 from console.domain.outline import (
     CheckOutline,
     ComponentOutline,
+    FollowUpOutline,
+    Judged,
     NoticeOutline,
     Outline,
     StepOutline,
@@ -23,6 +25,7 @@ from console.domain.outline import (
 )
 from console.domain.triggers import TriggerRule
 from console.engine.clock import SystemClock
+from console.engine.drafts import Template
 from console.engine.ports import Clock, Journal, MetricSource
 from console.engine.sampler import Watched
 from console.engine.session import Parts, Session
@@ -84,7 +87,15 @@ def assemble(request: Request, registry: Registry, clock: Clock) -> Parts:
             c.id: registry.module("check", c.kind).build(c.options, targets.get(c.target)) for c in procedure.checks
         },
         check_timeouts={c.id: c.timeout_seconds for c in procedure.checks},
-        watched=tuple(_watched(t, registry, targets) for t in procedure.triggers if _measured(t, registry)),
+        watched=tuple(
+            _watched(t, procedure, registry, targets) for t in procedure.triggers if _judged(t, registry) == "measured"
+        ),
+        notifiers={
+            n.id: registry.module("channel", n.channel).build(n.options, targets.get(n.target))
+            for n in procedure.notices
+            if n.channel != "manual"
+        },
+        templates={n.id: Template(n.subject or "", n.text or "") for n in procedure.notices},
         contexts=targets.contexts,
         contexts_of=targets.contexts_of,
         connect=targets.connect,
@@ -100,6 +111,7 @@ def _keep_here(procedure: Procedure) -> None:
     named += [trigger.options for trigger in procedure.triggers]
     named += [step.options for component in procedure.components for step in component.steps]
     named += [check.options for check in procedure.checks]
+    named += [notice.options for notice in procedure.notices]
     for options in named:
         refuse_outside(options.model_dump())
     stay_here()
@@ -118,21 +130,38 @@ def outline_of(procedure: Procedure, registry: Registry) -> Outline:
             for c in procedure.components
         ),
         triggers=tuple(
-            TriggerOutline(t.id, t.label, t.threshold or 0.0, t.unit or "", t.below is None, t.suggests)
+            TriggerOutline(
+                t.id,
+                t.label,
+                t.threshold or 0.0,
+                t.unit or "",
+                t.below is None,
+                t.suggests,
+                _judged(t, registry),
+                getattr(t.options, "window_seconds", 3600.0),
+                t.impact,
+            )
             for t in procedure.triggers
-            if _measured(t, registry)
         ),
         checks=tuple(CheckOutline(c.id, c.label, c.group, c.kind, c.criterion) for c in procedure.checks),
-        notices=tuple(NoticeOutline(n.id, n.label, n.after_seconds, n.channel) for n in procedure.notices),
+        notices=tuple(
+            NoticeOutline(n.id, n.label, n.after_seconds, n.channel, n.repeat_seconds, n.impact, n.audience)
+            for n in procedure.notices
+        ),
         soak_seconds=procedure.incident.soak_seconds,
+        followups=tuple(
+            FollowUpOutline(f.id, f.title, f.section, f.assignee or "", f.due_seconds) for f in procedure.followups
+        ),
+        migrated_at=procedure.incident.migrated_at,
     )
 
 
-def _measured(trigger: TriggerConfig, registry: Registry) -> bool:
-    return registry.describe("source", trigger.source).has_threshold
+def _judged(trigger: TriggerConfig, registry: Registry) -> Judged:
+    judged: Judged = getattr(registry.module("source", trigger.source), "JUDGED", "measured")
+    return judged
 
 
-def _watched(trigger: TriggerConfig, registry: Registry, targets: _Targets) -> Watched:
+def _watched(trigger: TriggerConfig, procedure: Procedure, registry: Registry, targets: _Targets) -> Watched:
     rule = TriggerRule(
         id=trigger.id,
         title=trigger.label,
@@ -144,6 +173,9 @@ def _watched(trigger: TriggerConfig, registry: Registry, targets: _Targets) -> W
         stale_after_seconds=trigger.stale_after_seconds,
         no_data_after_seconds=trigger.no_data_after_seconds,
         suggests=trigger.suggests,
+        consecutive=trigger.consecutive,
+        clear=trigger.clear,
+        migrated_at=procedure.incident.migrated_at,
     )
     module = registry.module("source", trigger.source)
     source: MetricSource = module.build(trigger.options, targets.get(trigger.target))

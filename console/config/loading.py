@@ -20,6 +20,7 @@ from console.config.kinds import Kinds, KindSpec, Section
 from console.config.models import (
     CheckConfig,
     ComponentConfig,
+    FollowUpConfig,
     IncidentConfig,
     NoticeConfig,
     Procedure,
@@ -35,7 +36,7 @@ from console.config.references import TargetChoice, reference_flaws
 
 Model = TypeVar("Model", bound=BaseModel)
 
-TOP_LEVEL: Final = ("incident", "target", "trigger", "component", "check", "notice")
+TOP_LEVEL: Final = ("incident", "target", "trigger", "component", "check", "notice", "followup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class Reading:
             "components": self._components(),
             "checks": self._listed("check", CHECK, CheckConfig),
             "notices": self._listed("notice", NOTICE, NoticeConfig),
+            "followups": self._followups(),
         }
         if self.flaws or incident is None:
             return None
@@ -159,6 +161,15 @@ class Reading:
             own = {**table, "step": _complete(steps) or (_STANDING_IN,)}
             models.append(self._validated(ComponentConfig, own, path, who, file_keys(ComponentConfig)))
         return _complete(models)
+
+    def _followups(self) -> tuple[FollowUpConfig, ...]:
+        keys = file_keys(FollowUpConfig)
+        return _complete(
+            [
+                self._validated(FollowUpConfig, table, path, _words("followup", path, table), keys)
+                for path, table in self._tables(self.document, (), "followup")
+            ]
+        )
 
     def _listed(self, key: str, shape: Shape, model: type[Model]) -> tuple[Model, ...]:
         return _complete(

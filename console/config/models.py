@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, Field, SerializeAsAny
+from pydantic import AwareDatetime, BaseModel, Field, SerializeAsAny
 
 from console.config.flaws import did_you_mean
 from console.config.options import Duration, OneLine, Options, PositiveDuration, Slug
@@ -29,6 +29,8 @@ class IncidentConfig(Options):
     """How long the triggers are watched after a component, before the next one is advised."""
     id: Slug | None = None
     """Fixed id of the incident; left out, one is made when it is declared."""
+    migrated_at: AwareDatetime | None = None
+    """When the migration went live: `2026-03-01T14:00:00Z`. A trigger that was broken before is marked so."""
     drill: bool = False
     """True for an exercise: every screen says so, and no other machine can be reached."""
 
@@ -65,6 +67,16 @@ class TriggerConfig(Options):
     """How long it must be so before it fires."""
     every_seconds: PositiveDuration = 15.0
     """How often it is asked."""
+    consecutive: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How many times in a row it must be so, asked every so often, before it fires."""
+    clear: float | None = None
+    """Hysteresis: once crossed, it counts as healthy again only beyond this value. Left out: the threshold itself."""
+    over_seconds: PositiveDuration | None = None
+    """For sources without a history of their own: the values of this time count together, by `aggregate`."""
+    aggregate: Literal["avg", "min", "max", "sum", "increase"] | None = None
+    """How the values of `over` count together; left out: `avg`. `increase` is for counters, which may start again at 0."""
+    impact: Literal["user_facing", "compliance", "security"] | None = None
+    """What is touched when a person attests this trigger: its external notices fall due."""
     suggests: tuple[Slug, ...] = ()
     """Ids of the components that a firing trigger suggests to roll back."""
     stale_after_seconds: PositiveDuration | None = None
@@ -166,10 +178,18 @@ class NoticeConfig(Options):
     """The kind of channel that it goes through."""
     target: Slug | None = None
     """The target that the channel goes through, for channels that have one."""
-    audience: OneLine | None = None
-    """Who it is for."""
+    repeat_seconds: PositiveDuration | None = None
+    """Due again so long after it was given, until the incident is resolved."""
+    impact: Literal["user_facing", "compliance", "security"] | None = None
+    """Given only if this applies; `after` then counts from when that was said."""
+    audience: (
+        Literal["developers", "management", "tracker", "executives", "public", "compliance", "security"] | None
+    ) = None
+    """Who it is for: the voice of its draft."""
+    subject: OneLine | None = None
+    """The subject to start from, with `$names` of facts; left out: the audience's."""
     text: str | None = None
-    """A note for the person who sends it, or the text to start from."""
+    """The text to start from, with `$names` of facts; left out: the audience's."""
     options: SerializeAsAny[BaseModel]
     """The channel's own options, validated."""
 
@@ -177,6 +197,21 @@ class NoticeConfig(Options):
     def label(self) -> str:
         """The title, or else the id."""
         return self.title or self.id
+
+
+class FollowUpConfig(Options):
+    """Something that has to be done after the rollback."""
+
+    id: Slug
+    """Unique among the follow-up items."""
+    title: OneLine
+    """What has to be done, in words."""
+    section: Literal["root_cause", "prevention", "recovery"]
+    """The part of the review that it belongs to."""
+    assignee: OneLine | None = None
+    """Who does it."""
+    due_seconds: PositiveDuration | None = None
+    """How long after the resolution it has to be done."""
 
 
 class Procedure(Options):
@@ -199,6 +234,8 @@ class Procedure(Options):
     """The checklist."""
     notices: tuple[NoticeConfig, ...] = ()
     """The communication plan."""
+    followups: tuple[FollowUpConfig, ...] = ()
+    """What has to be done afterwards."""
 
     def target(self, name: str) -> TargetConfig:
         """The target of this name; raises UnknownName."""

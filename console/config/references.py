@@ -35,7 +35,7 @@ def steps_of(document: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, dict[s
 
 def reference_flaws(document: Mapping[str, Any]) -> Iterator[Flaw]:
     """Repeated ids, unknown components, and circles among the components."""
-    for noun in ("trigger", "component", "check", "notice"):
+    for noun in ("trigger", "component", "check", "notice", "followup"):
         yield from _repeated(noun, entries(document, noun))
     yield from _repeated("step", steps_of(document))
     known = {component["id"] for _, component in entries(document, "component") if isinstance(component.get("id"), str)}

@@ -22,6 +22,7 @@ from console.config.kinds import Kinds, KindSpec, Section
 from console.config.models import (
     CheckConfig,
     ComponentConfig,
+    FollowUpConfig,
     IncidentConfig,
     NoticeConfig,
     StepConfig,
@@ -65,7 +66,12 @@ def json_schema(kinds: Kinds) -> Schema:
     specs: dict[Section, dict[str, KindSpec]] = {
         section: {name: kinds.describe(section, name) for name in sorted(kinds.names(section))} for section in TABLES
     }
-    models: list[type[BaseModel]] = [IncidentConfig, ComponentConfig, *(table.model for table in TABLES.values())]
+    models: list[type[BaseModel]] = [
+        IncidentConfig,
+        ComponentConfig,
+        FollowUpConfig,
+        *(table.model for table in TABLES.values()),
+    ]
     models += [spec.options for of_section in specs.values() for spec in of_section.values()]
     definitions = Definitions(models)
     tables = {
@@ -199,6 +205,7 @@ def _document(definitions: Definitions, tables: Mapping[Section, Schema]) -> Sch
             "component": _list_of(component, ComponentConfig.__doc__),
             "check": _list_of(tables["check"], CheckConfig.__doc__),
             "notice": _list_of(tables["channel"], NoticeConfig.__doc__),
+            "followup": _list_of(definitions.of(FollowUpConfig), FollowUpConfig.__doc__),
         },
         "required": ["incident"],
         "additionalProperties": False,

@@ -14,6 +14,7 @@ from console.domain.events import Verdict
 from console.domain.incident import ComponentProgress, Incident
 from console.domain.notices import NoticeState
 from console.domain.outline import CheckOutline, ComponentOutline, Outline
+from console.domain.soaking import last_soak
 from console.domain.triggers import span
 
 _NAMED = 3
@@ -95,6 +96,21 @@ def pointing_to(situation: Situation, component: str) -> tuple[str, ...]:
     if _state(situation, component) == "rolled_back":
         return ()
     return tuple(t.title for t in situation.firing if component in t.suggests)
+
+
+def helped(situation: Situation) -> str:
+    """Whether the component that was rolled back last has helped, in words; empty when nothing can be said."""
+    soak = last_soak(situation.incident, situation.outline.soak_seconds, situation.now)
+    if soak is None or not soak.before:
+        return ""
+    fired = [t for t in situation.triggers if (b := soak.before.get(t.id)) and b.verdict == "firing"]
+    cleared = [t.title for t in fired if t.verdict == "ok"]
+    still = [t.title for t in fired if t.fires]
+    new = [t.title for t in situation.firing if t not in fired]
+    parts = [f"{_listed(cleared)} cleared"] if cleared else []
+    parts += [f"{_listed(still)} still {'fires' if len(still) == 1 else 'fire'}"] if still else []
+    parts += [f"{_listed(new)} {'fires' if len(new) == 1 else 'fire'} since"] if new else []
+    return "; ".join(parts) or "nothing fired before, nothing fires now"
 
 
 # ---------------------------------------------------------------- before and after

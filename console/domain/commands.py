@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from console.domain.events import (
+    AdviceGiven,
+    BaselineTaken,
     CheckRan,
     ComponentFinished,
     ComponentStopped,
     ConfirmedChange,
     Direction,
     Mode,
+    NoticeFailed,
+    NoticeMaybeSent,
+    NoticeSent,
     StepAlready,
     StepApplied,
     StepDiverged,
@@ -20,9 +26,10 @@ from console.domain.events import (
     StepProven,
     StepSent,
     StepUnknown,
+    TriggersSeen,
     VerdictChanged,
 )
-from console.domain.outline import Outline
+from console.domain.outline import Impact, Outline, Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Declare:
     outline: Outline
     config_digest: str
     verdicts: tuple[VerdictChanged, ...] = ()
+    seen: TriggersSeen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,9 @@ class Confirm:
     changes: tuple[ConfirmedChange, ...]
     typed: str
     side_by_side: bool = False
+    advice: str = ""
+    overrules: bool = False
+    seen: TriggersSeen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +99,74 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """So many more of what a counter counts; possible before an incident too."""
+
+    trigger: str
+    count: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attest:
+    """A person's word that a manual trigger holds, or holds no more; possible before an incident too."""
+
+    trigger: str
+    holds: bool
+    reason: str
+    impact: Impact | None = None  # of the trigger, for when no incident knows it yet
+
+
+@dataclass(frozen=True, slots=True)
+class StateImpact:
+    impact: Impact
+    applies: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Send a notice, exactly as drafted. `again` is the reason for giving one again that was, or may have been, given."""
+
+    notice: str
+    op: str
+    subject: str
+    text: str
+    to: str
+    attempt: int = 1
+    again: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    notice: str
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBaseline:
+    baselines: tuple[BaselineTaken, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddFollowUp:
+    section: Section
+    text: str
+    assignee: str = ""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinishFollowUp:
+    followup: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resolve:
     note: str
+    seen: TriggersSeen | None = None
 
 
 Fact: TypeAlias = (
@@ -105,6 +182,11 @@ Fact: TypeAlias = (
     | ComponentFinished
     | CheckRan
     | VerdictChanged
+    | TriggersSeen
+    | AdviceGiven
+    | NoticeSent
+    | NoticeMaybeSent
+    | NoticeFailed
 )
 
 
@@ -115,4 +197,23 @@ class Record:
     fact: Fact
 
 
-Command: TypeAlias = Declare | ReviseProcedure | Confirm | Stop | Settle | Sign | Waive | Acknowledge | Resolve | Record
+Command: TypeAlias = (
+    Declare
+    | ReviseProcedure
+    | Confirm
+    | Stop
+    | Settle
+    | Sign
+    | Waive
+    | Acknowledge
+    | Count
+    | Attest
+    | StateImpact
+    | Notify
+    | Snooze
+    | TakeBaseline
+    | AddFollowUp
+    | FinishFollowUp
+    | Resolve
+    | Record
+)

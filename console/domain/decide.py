@@ -9,6 +9,7 @@ from console.domain import commands as c
 from console.domain import events as e
 from console.domain.errors import Refused
 from console.domain.incident import NEEDS_PERSON, ComponentProgress, Incident, StepProgress, StepState
+from console.domain.outline import TriggerOutline
 
 Events = tuple[e.Event, ...]
 
@@ -32,7 +33,7 @@ def _declare(incident: Incident, command: c.Declare) -> Events:
         outline=command.outline,
         config_digest=command.config_digest,
     )
-    return (declared, *command.verdicts)
+    return (declared, *command.verdicts, *((command.seen,) if command.seen else ()))
 
 
 def _revise(incident: Incident, command: c.ReviseProcedure) -> Events:
@@ -53,13 +54,22 @@ def _confirm(incident: Incident, command: c.Confirm) -> Events:
     expected = steps_to_confirm(component, command.direction)
     if not expected:
         raise Refused(f"{component.id} has nothing to roll {command.direction}", "nothing was changed")
-    confirmed = {change.step for change in command.changes}
-    if confirmed != set(expected):
-        missing = ", ".join(sorted(set(expected) ^ confirmed))
+    covered = {change.step for change in command.changes}
+    if covered != set(expected):
+        missing = ", ".join(sorted(set(expected) ^ covered))
         raise Refused(f"the confirmation does not cover the steps of {component.id}: {missing}", "preview it again")
     if command.direction == "back":
         _predecessors(incident, component)
-    return (e.ComponentConfirmed(component.id, command.direction, command.run, command.changes, command.typed),)
+    confirmed = e.ComponentConfirmed(
+        component.id,
+        command.direction,
+        command.run,
+        command.changes,
+        command.typed,
+        command.advice,
+        command.overrules,
+    )
+    return (confirmed, *((command.seen,) if command.seen else ()))
 
 
 def steps_to_confirm(component: ComponentProgress, direction: e.Direction) -> tuple[str, ...]:
@@ -149,19 +159,143 @@ def _acknowledge(incident: Incident, command: c.Acknowledge) -> Events:
     known = [n.id for n in incident.outline.notices]
     if command.notice not in known:
         raise Refused(f'there is no notice "{command.notice}"', "notices: " + (", ".join(known) or "none"))
-    if done := incident.acknowledged.get(command.notice):
+    outline = incident.outline.notice(command.notice)
+    done = incident.acknowledged.get(command.notice)
+    if done and not (outline and outline.repeat_seconds):
         raise Refused(
             f"notice {command.notice} was acknowledged at {done.at:%H:%M:%S} UTC by {done.by}", "nothing to do"
         )
+    if (progress := incident.notices.get(command.notice)) and progress.state == "sending":
+        raise Refused(f"notice {command.notice} is being sent just now", "wait for its outcome")
     note = _words(command.note, "an acknowledgement needs a note: who was told, and how?")
     return (e.NoticeAcknowledged(command.notice, note),)
+
+
+def _count(incident: Incident, command: c.Count) -> Events:
+    if incident.phase == "open":
+        _manual(incident, command.trigger, "counter")
+    if command.count == 0:
+        raise Refused("a count of 0 says nothing", "count 1, or -1 to take one back")
+    return (e.TriggerCounted(command.trigger, command.count, command.note.strip()),)
+
+
+def _attest(incident: Incident, command: c.Attest) -> Events:
+    impact = command.impact
+    if incident.phase == "open":
+        impact = _manual(incident, command.trigger, "attestation").impact
+    word = incident.attested.get(command.trigger)
+    if (word.holds if word else False) == command.holds:
+        state = "attested already" if command.holds else "not attested"
+        raise Refused(f"trigger {command.trigger} is {state}", "nothing to do")
+    reason = _words(command.reason, "a person's word needs a reason", "--reason")
+    attested = e.TriggerAttested(command.trigger, command.holds, reason)
+    known = incident.impacts.get(impact) if impact else None
+    if impact is None or not command.holds or (known and known.applies):
+        return (attested,)
+    return (attested, e.ImpactStated(impact, True, f"{command.trigger}: {reason}"))
+
+
+def _manual(incident: Incident, trigger_id: str, judged: str) -> TriggerOutline:
+    outline = incident.outline.trigger(trigger_id)
+    fitting = ", ".join(t.id for t in incident.outline.triggers if t.judged == judged) or "none"
+    noun = "counters" if judged == "counter" else "triggers that a person attests"
+    if outline is None:
+        raise Refused(f'there is no trigger "{trigger_id}"', f"{noun}: {fitting}")
+    if outline.judged != judged:
+        raise Refused(f"trigger {trigger_id} is not one of the {noun}", f"{noun}: {fitting}")
+    return outline
+
+
+def _state_impact(incident: Incident, command: c.StateImpact) -> Events:
+    _open(incident)
+    word = incident.impacts.get(command.impact)
+    note = _words(command.note, "this needs a note: how is it known?")
+    if word and (word.applies, word.note) == (command.applies, note):
+        return ()
+    return (e.ImpactStated(command.impact, command.applies, note),)
+
+
+def _notify(incident: Incident, command: c.Notify) -> Events:
+    _open(incident)
+    outline = incident.outline.notice(command.notice)
+    if outline is None:
+        known = ", ".join(n.id for n in incident.outline.notices) or "none"
+        raise Refused(f'there is no notice "{command.notice}"', f"notices: {known}")
+    if not command.text.strip():
+        raise Refused(f"notice {outline.id} has no text", "a message says something")
+    progress = incident.notices.get(outline.id)
+    if progress is None:
+        return (_sending(command),)
+    if progress.state == "sending":
+        raise Refused(f"notice {outline.id} is being sent since {progress.at:%H:%M:%S} UTC", "wait for its outcome")
+    if progress.state == "maybe_sent" and not command.again.strip():
+        raise Refused(
+            f"notice {outline.id} may have been sent already: {progress.detail}",
+            f'look, then: ack {outline.id} --note "it arrived", or: notify {outline.id} --again "it did not arrive"',
+        )
+    if progress.state in ("sent", "acknowledged") and not (outline.repeat_seconds or command.again.strip()):
+        raise Refused(
+            f"notice {outline.id} was given at {progress.at:%H:%M:%S} UTC by {progress.by}",
+            f'to give it again: notify {outline.id} --again "why"',
+        )
+    return (_sending(command),)
+
+
+def _sending(command: c.Notify) -> e.NoticeSending:
+    return e.NoticeSending(
+        command.notice,
+        command.op,
+        command.attempt,
+        command.subject,
+        command.text,
+        command.to,
+        command.again.strip(),
+    )
+
+
+def _notice_outcome(incident: Incident, fact: e.NoticeSent | e.NoticeMaybeSent | e.NoticeFailed) -> Events:
+    progress = incident.notices.get(fact.notice)
+    if progress is None or progress.state != "sending" or progress.op != fact.op:
+        raise Refused(f"notice {fact.notice} has no message {fact.op} under way")
+    return (fact,)
+
+
+def _snooze(incident: Incident, command: c.Snooze) -> Events:
+    _open(incident)
+    if incident.outline.notice(command.notice) is None:
+        known = ", ".join(n.id for n in incident.outline.notices) or "none"
+        raise Refused(f'there is no notice "{command.notice}"', f"notices: {known}")
+    reason = _words(command.reason, "snoozing a notice needs a reason", "--reason")
+    return (e.NoticeSnoozed(command.notice, command.until, reason),)
+
+
+def _take_baseline(_: Incident, command: c.TakeBaseline) -> Events:
+    return command.baselines
+
+
+def _add_followup(incident: Incident, command: c.AddFollowUp) -> Events:
+    if incident.phase == "none":
+        raise Refused("no incident is declared", 'declare one first: declare --reason "…"')
+    text = _words(command.text, "a follow-up item needs words", "its text")
+    number = sum(f.id.startswith("f") and f.id[1:].isdigit() for f in incident.followups.values()) + 1
+    return (e.FollowUpAdded(f"f{number}", command.section, text, command.assignee.strip(), command.due_at),)
+
+
+def _finish_followup(incident: Incident, command: c.FinishFollowUp) -> Events:
+    item = incident.followups.get(command.followup)
+    if item is None:
+        known = ", ".join(f.id for f in incident.followups.values() if f.done_at is None) or "none"
+        raise Refused(f'there is no follow-up item "{command.followup}"', f"open: {known}")
+    if item.done_at:
+        raise Refused(f"{item.id} was done at {item.done_at:%Y-%m-%d %H:%M} UTC by {item.done_by}", "nothing to do")
+    return (e.FollowUpDone(item.id, _words(command.note, "say how it was done")),)
 
 
 def _resolve(incident: Incident, command: c.Resolve) -> Events:
     _open(incident)
     if reasons := open_ends(incident):
         raise Refused("not resolved: " + "; ".join(reasons), "mend, sign or waive each with a reason")
-    return (e.IncidentResolved(command.note.strip()),)
+    return (*((command.seen,) if command.seen else ()), e.IncidentResolved(command.note.strip()))
 
 
 def open_ends(incident: Incident) -> tuple[str, ...]:
@@ -178,6 +312,16 @@ def open_ends(incident: Incident) -> tuple[str, ...]:
         state = incident.check_state(check.id)
         if check.criterion and state not in ("pass", "signed", "waived"):
             reasons.append(f"criterion {check.id} is {state.replace('_', ' ')}")
+    reasons += [
+        f"{word.by} says that {trigger.title} holds: {word.reason}"
+        for trigger in incident.outline.triggers
+        if (word := incident.attested.get(trigger.id)) and word.holds
+    ]
+    reasons += [
+        f"notice {notice.id} is being sent"
+        for notice in incident.outline.notices
+        if (progress := incident.notices.get(notice.id)) and progress.state == "sending"
+    ]
     return tuple(reasons)
 
 
@@ -193,7 +337,14 @@ def held(incident: Incident) -> tuple[tuple[ComponentProgress, StepProgress], ..
 
 def _record(incident: Incident, command: c.Record) -> Events:
     fact = command.fact
+    if isinstance(fact, e.NoticeSent | e.NoticeMaybeSent | e.NoticeFailed):
+        return _notice_outcome(incident, fact)
     _open(incident)
+    if isinstance(fact, e.TriggersSeen):
+        return (fact,)
+    if isinstance(fact, e.AdviceGiven):
+        known = incident.advised
+        return () if known and (known.components, known.text) == (fact.components, fact.text) else (fact,)
     if isinstance(fact, e.VerdictChanged):
         return () if incident.verdict(fact.trigger) == fact.verdict else (fact,)  # another console may have told it
     if isinstance(fact, e.CheckRan):
@@ -294,6 +445,14 @@ _RULES: dict[type[Any], Callable[[Incident, Any], Events]] = {
     c.Sign: _sign,
     c.Waive: _waive,
     c.Acknowledge: _acknowledge,
+    c.Count: _count,
+    c.Attest: _attest,
+    c.StateImpact: _state_impact,
+    c.Notify: _notify,
+    c.Snooze: _snooze,
+    c.TakeBaseline: _take_baseline,
+    c.AddFollowUp: _add_followup,
+    c.FinishFollowUp: _finish_followup,
     c.Resolve: _resolve,
     c.Record: _record,
 }

@@ -28,6 +28,17 @@ class Failed(ConsoleError):
     """The target answered, and the answer is no; or what was applied does not become healthy."""
 
 
+class Undelivered(Failed):
+    """A message that was certainly not delivered. `retry`: the same may work later, after `after_seconds` if that is known."""
+
+    def __init__(
+        self, message: str, hint: str = "", *, retry: bool = False, after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message, hint)
+        self.retry = retry
+        self.after_seconds = after_seconds
+
+
 class Unknown(ConsoleError):
     """Sent, but no answer came: it may have happened. Only reading the target can tell."""
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from console.domain.outline import Outline
+from console.domain.outline import Impact, Outline, Section
 
 Direction = Literal["back", "forward"]
 Mode = Literal["live", "drill", "observe"]
 Verdict = Literal["ok", "pending", "firing", "no_data", "stale"]
 CheckOutcome = Literal["pass", "fail", "unknown"]
+Occasion = Literal["declared", "confirmed", "soak_ended", "resolved"]
 ProbeAnswer = Literal["done", "not_done", "partial", "diverged", "unknown"]
 
 
@@ -70,6 +71,8 @@ class ComponentConfirmed:
     run: str
     changes: tuple[ConfirmedChange, ...]
     typed: str
+    advice: str = ""  # what the console advised at that moment, in words
+    overrules: bool = False  # whether that advice was another one
     type: Literal["component_confirmed"] = "component_confirmed"
 
 
@@ -208,6 +211,7 @@ class CheckRan:
     outcome: CheckOutcome
     evidence: str
     seconds: float
+    detail: tuple[str, ...] = ()  # the longer evidence: parts of a body, the end of an output
     type: Literal["check_ran"] = "check_ran"
 
 
@@ -230,6 +234,148 @@ class NoticeAcknowledged:
     notice: str
     note: str
     type: Literal["notice_acknowledged"] = "notice_acknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerCounted:
+    """People told of so many more of what a counter counts; a negative number takes some back."""
+
+    trigger: str
+    count: int
+    note: str = ""
+    type: Literal["trigger_counted"] = "trigger_counted"
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerAttested:
+    """A person says that a manual trigger holds, or that it holds no more."""
+
+    trigger: str
+    holds: bool
+    reason: str
+    type: Literal["trigger_attested"] = "trigger_attested"
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactStated:
+    """Whether the incident touches users, compliance or security: what the external notices hang on."""
+
+    impact: Impact
+    applies: bool
+    note: str
+    type: Literal["impact_stated"] = "impact_stated"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenTrigger:
+    """A trigger as the commander saw it. `curve`: recent values, oldest first, over the last `curve_seconds`."""
+
+    trigger: str
+    verdict: Verdict
+    value: float | None = None
+    threshold: float | None = None
+    since: datetime | None = None
+    reason: str = ""
+    curve: tuple[float, ...] = ()
+    curve_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TriggersSeen:
+    """What every trigger looked like when something was decided, so that the report can draw it."""
+
+    occasion: Occasion
+    component: str
+    triggers: tuple[SeenTrigger, ...]
+    type: Literal["triggers_seen"] = "triggers_seen"
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceGiven:
+    """Which components the console advised to roll back, in this order, or that none is needed any more."""
+
+    components: tuple[str, ...]
+    text: str
+    type: Literal["advice_given"] = "advice_given"
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineTaken:
+    """What a check of performance measured before the migration, or at another time that is the standard. `of`: in words."""
+
+    check: str
+    value: float
+    unit: str
+    of: str
+    type: Literal["baseline_taken"] = "baseline_taken"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeSending:
+    """On disk before a byte of the message leaves. `again`: why a notice that was, or may have been, given is given again."""
+
+    notice: str
+    op: str
+    attempt: int
+    subject: str
+    text: str
+    to: str
+    again: str = ""
+    type: Literal["notice_sending"] = "notice_sending"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeSent:
+    notice: str
+    op: str
+    detail: str
+    type: Literal["notice_sent"] = "notice_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeMaybeSent:
+    """It left and no answer came: a person decides whether to send it again or to count it as given."""
+
+    notice: str
+    op: str
+    reason: str
+    type: Literal["notice_maybe_sent"] = "notice_maybe_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFailed:
+    """Nothing was delivered. `retry_seconds`: it is tried again by itself after so long; None: not by itself."""
+
+    notice: str
+    op: str
+    reason: str
+    retry_seconds: float | None = None
+    type: Literal["notice_failed"] = "notice_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeSnoozed:
+    notice: str
+    until: datetime
+    reason: str
+    type: Literal["notice_snoozed"] = "notice_snoozed"
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpAdded:
+    followup: str
+    section: Section
+    text: str
+    assignee: str = ""
+    due_at: datetime | None = None
+    type: Literal["followup_added"] = "followup_added"
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpDone:
+    followup: str
+    note: str
+    type: Literal["followup_done"] = "followup_done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +406,19 @@ Event: TypeAlias = (
     | CheckSigned
     | CheckWaived
     | NoticeAcknowledged
+    | TriggerCounted
+    | TriggerAttested
+    | ImpactStated
+    | TriggersSeen
+    | AdviceGiven
+    | BaselineTaken
+    | NoticeSending
+    | NoticeSent
+    | NoticeMaybeSent
+    | NoticeFailed
+    | NoticeSnoozed
+    | FollowUpAdded
+    | FollowUpDone
     | IncidentResolved
 )
 

@@ -8,14 +8,15 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-from console.domain.events import ConfirmedChange, Direction, Mode, Verdict, VerdictChanged
-from console.domain.outline import CheckOutline, Outline, StepOutline
+from console.domain.events import BaselineTaken, ConfirmedChange, Direction, Mode, TriggersSeen, Verdict, VerdictChanged
+from console.domain.outline import CheckOutline, Impact, Outline, Section, StepOutline
 
 IncidentPhase = Literal["none", "open", "resolved"]
 ComponentState = Literal["untouched", "running", "stopped", "failed", "unknown", "rolled_back", "rolled_forward"]
 StepState = Literal[
     "untouched", "intended", "sent", "applied", "proven", "already", "failed", "unknown", "diverged", "undone"
 ]
+NoticeProgressState = Literal["sending", "sent", "maybe_sent", "failed", "acknowledged"]
 CheckState = Literal["not_run", "pass", "fail", "unknown", "stale", "signed", "waived"]
 
 NEEDS_PERSON: frozenset[StepState] = frozenset({"unknown", "diverged"})
@@ -104,6 +105,7 @@ class CheckProgress:
     seq: int
     by: str = ""
     seconds: float = 0.0
+    detail: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,93 @@ class Acknowledgement:
     at: datetime
     by: str
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Something that people counted at one moment."""
+
+    at: datetime
+    count: int
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A person's word on a manual trigger; `at` is when it began to be so."""
+
+    holds: bool
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactWord:
+    applies: bool
+    at: datetime
+    by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeProgress:
+    """How far a notice is. `op` names the message that is or was sent, the same for each attempt at it.
+
+    `given_at` is when it was last given, by sending or by other means; a notice that repeats counts from there.
+    """
+
+    state: NoticeProgressState
+    at: datetime
+    by: str
+    detail: str = ""
+    op: str = ""
+    attempt: int = 0
+    subject: str = ""
+    text: str = ""
+    to: str = ""
+    given_at: datetime | None = None
+    times_given: int = 0
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    until: datetime
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """`incident` is the one that it came from; it stays open beyond that one's end."""
+
+    id: str
+    incident: str
+    section: Section
+    text: str
+    assignee: str = ""
+    due_at: datetime | None = None
+    done_at: datetime | None = None
+    done_by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAdvice:
+    components: tuple[str, ...]
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeenThen:
+    """The triggers as they were at a decision."""
+
+    at: datetime
+    event: TriggersSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +219,15 @@ class Incident:
     checks: Mapping[str, CheckProgress] = field(default_factory=lambda: MappingProxyType({}))
     acknowledged: Mapping[str, Acknowledgement] = field(default_factory=lambda: MappingProxyType({}))
     verdicts: Mapping[str, VerdictChanged] = field(default_factory=lambda: MappingProxyType({}))
+    counted: Mapping[str, tuple[Counted, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    attested: Mapping[str, Attestation] = field(default_factory=lambda: MappingProxyType({}))
+    impacts: Mapping[Impact, ImpactWord] = field(default_factory=lambda: MappingProxyType({}))
+    notices: Mapping[str, NoticeProgress] = field(default_factory=lambda: MappingProxyType({}))
+    snoozed: Mapping[str, Snoozed] = field(default_factory=lambda: MappingProxyType({}))
+    baselines: Mapping[str, BaselineTaken] = field(default_factory=lambda: MappingProxyType({}))
+    followups: Mapping[str, FollowUp] = field(default_factory=lambda: MappingProxyType({}))
+    advised: GivenAdvice | None = None
+    seen: tuple[SeenThen, ...] = ()
     last_change_seq: int = 0
     seq: int = 0
 

@@ -47,6 +47,11 @@ class TriggerRule:
     stale_after_seconds: float | None = None  # None: three evaluations, at least 30 s
     no_data_after_seconds: float | None = None  # None: 5 min, and never sooner than stale
     suggests: tuple[str, ...] = ()
+    consecutive: int = 1  # how many evaluations in a row must cross the threshold
+    clear: float | None = (
+        None  # hysteresis: a crossed trigger is clear again only beyond this value; None: the threshold
+    )
+    migrated_at: datetime | None = None  # what is broken since before this moment was broken already
 
     @property
     def stale_after(self) -> float:
@@ -164,6 +169,8 @@ class TriggerReading:
     curve: tuple[float, ...] = ()  # recent values, oldest first, at most CURVE_POINTS, all finite
     warnings: tuple[str, ...] = ()
     was_firing_since: datetime | None = None  # it fired before the data broke off, and nothing healthy came since
+    before_migration: bool = False  # it has been crossed since before the migration
+    curve_seconds: float = 0.0  # how much time the curve covers
     open_ended: bool = False  # `since` is only the earliest moment that the source was asked about
 
 

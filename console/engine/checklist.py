@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from console.domain.commands import Record
 from console.domain.errors import ConsoleError, Failed, Refused
-from console.domain.events import CheckRan
+from console.domain.events import BaselineTaken, CheckRan
 from console.domain.outline import Outline
 from console.domain.triggers import span
 from console.engine.planner import told
-from console.engine.ports import Check, Clock, Evidence
+from console.engine.ports import Check, Clock, Evidence, Known, Measurement
 from console.engine.runner import Runner
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -21,7 +22,13 @@ class Checklist:
     """`running` are the checks under way; `unrecorded` is what was found while no incident was open to keep it."""
 
     def __init__(
-        self, runner: Runner, outline: Outline, checks: Mapping[str, Check], timeouts: Mapping[str, float], clock: Clock
+        self,
+        runner: Runner,
+        outline: Outline,
+        checks: Mapping[str, Check],
+        timeouts: Mapping[str, float],
+        clock: Clock,
+        known: Callable[[], Known] = Known,
     ) -> None:
         self.running: set[str] = set()
         self.unrecorded: dict[str, Evidence] = {}
@@ -30,6 +37,7 @@ class Checklist:
         self._checks = checks
         self._timeouts = timeouts
         self._clock = clock
+        self._known = known
 
     async def run(self, ids: Sequence[str] = ()) -> dict[str, Evidence]:
         """Runs the named checks, or all that need no person; those already under way are left to it."""
@@ -64,13 +72,41 @@ class Checklist:
         seconds = self._timeouts.get(check_id, DEFAULT_TIMEOUT_SECONDS)
         try:
             async with asyncio.timeout(seconds):
-                return await self._checks[check_id].run()
+                return await self._made(self._checks[check_id])
         except TimeoutError:
             return Evidence("unknown", f"no answer within {span(seconds)}")
         except Failed as error:
             return Evidence("fail", str(error))
         except Exception as error:  # noqa: BLE001 - a check that can't be made has not passed, whatever the cause
             return Evidence("unknown", told(error))
+
+    async def _made(self, check: Check) -> Evidence:
+        if compare := getattr(check, "compare", None):
+            compared: Evidence = await compare(self._known())
+            return compared
+        return await check.run()
+
+    async def measure(self, ids: Sequence[str] = ()) -> tuple[BaselineTaken, ...]:
+        """What the checks that have a standard measure now; all of them when none is named. Refused when one can't."""
+        measured = {i: check for i, check in self._checks.items() if hasattr(check, "measure")}
+        for check_id in ids:
+            if check_id not in measured:
+                known = ", ".join(measured) or "none"
+                raise Refused(f'there is no check "{check_id}" with a baseline', f"checks with one: {known}")
+        if not measured:
+            raise Refused("no check of the procedure has a baseline", 'add one of kind = "baseline"')
+        return tuple([await self._baseline(i, measured[i]) for i in ids or measured])
+
+    async def _baseline(self, check_id: str, check: Any) -> BaselineTaken:
+        seconds = self._timeouts.get(check_id, DEFAULT_TIMEOUT_SECONDS)
+        try:
+            async with asyncio.timeout(seconds):
+                found: Measurement = await check.measure()
+        except TimeoutError:
+            raise Failed(f"{check_id}: no answer within {span(seconds)}", "no baseline was taken") from None
+        except Failed as error:
+            raise Failed(f"{check_id}: {error.message}", error.hint or "no baseline was taken") from None
+        return BaselineTaken(check_id, found.value, found.unit, found.of)
 
     async def _keep(self, check_id: str, evidence: Evidence, seconds: float) -> None:
         """In the journal while an incident is open; a check of the file that the incident doesn't know stays here."""
@@ -79,7 +115,8 @@ class Checklist:
         if incident.phase != "open" or incident.check_outline(check_id) is None:
             return
         try:
-            await self._runner.submit(Record(CheckRan(check_id, evidence.outcome, evidence.text, round(seconds, 3))))
+            ran = CheckRan(check_id, evidence.outcome, evidence.text, round(seconds, 3), evidence.detail)
+            await self._runner.submit(Record(ran))
         except ConsoleError as error:
             self.unrecorded[check_id] = Evidence("unknown", f"{evidence.text}; not recorded: {error}")
             raise

@@ -53,7 +53,16 @@ class Executor:
 
     # ------------------------------------------------------------ asked for
 
-    async def confirm(self, preview: Preview, typed: str, *, side_by_side: bool = False) -> None:
+    async def confirm(
+        self,
+        preview: Preview,
+        typed: str,
+        *,
+        side_by_side: bool = False,
+        advice: str = "",
+        overrules: bool = False,
+        seen: e.TriggersSeen | None = None,
+    ) -> None:
         """Records the confirmation and starts; Refused when a rule, another process or a blocked step stands in the way."""
         self._gateway.refuse_unless_effects_allowed()
         changes = confirmed(preview)
@@ -61,13 +70,15 @@ class Executor:
         held.enter_context(self._runner.journal.lease.acquire())
         try:
             run = secrets.token_hex(4)
-            command = Confirm(preview.component, preview.direction, run, changes, typed, side_by_side)
+            command = Confirm(
+                preview.component, preview.direction, run, changes, typed, side_by_side, advice, overrules, seen
+            )
             await self._runner.submit(command)
         except BaseException:
             held.close()
             raise
-        seen = {(s.id, name): seen for s in preview.steps if s.change for name, seen in s.change.seen.items()}
-        expectation = Expectation({name: seen_ for (_, name), seen_ in seen.items()})
+        found = {(s.id, name): seen_ for s in preview.steps if s.change for name, seen_ in s.change.seen.items()}
+        expectation = Expectation({name: seen_ for (_, name), seen_ in found.items()})
         self._stop_waiting[preview.component] = asyncio.Event()
         work = self._carry_out(preview.component, expectation, held)
         self._tasks[preview.component] = asyncio.create_task(work, name=f"carry out {preview.component}")

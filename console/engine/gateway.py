@@ -50,3 +50,13 @@ class Gateway:
         if incident.epoch != epoch:
             raise Refused("somebody else has taken command of this incident", "this console may no longer act")
         return Permit(step=step_id, op=operation.op, change=operation.change, seal=_SEAL)
+
+    def permit_notice(self, incident: Incident, notice_id: str, op: str, epoch: int) -> Permit:
+        """The permit for a message whose sending is on disk."""
+        self.refuse_unless_effects_allowed()
+        progress = incident.notices.get(notice_id)
+        if progress is None or progress.state != "sending" or progress.op != op:
+            raise Refused(f"notice {notice_id} has no message {op} on disk")
+        if incident.epoch != epoch:
+            raise Refused("somebody else has taken command of this incident", "this console may no longer act")
+        return Permit(step=notice_id, op=op, change="", seal=_SEAL)

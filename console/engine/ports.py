@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from console.domain.events import CheckOutcome, Event, ProbeAnswer, Recorded
+from console.domain.events import BaselineTaken, CheckOutcome, Event, ProbeAnswer, Recorded
+from console.domain.outline import Audience
+from console.domain.triggers import TriggerReading
 
 if TYPE_CHECKING:
     from console.engine.gateway import Permit
@@ -182,12 +184,80 @@ class MetricSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
+    """What a check found: one line, and behind it what was seen (a body's excerpt, the end of an output), bounded and clean."""
+
     outcome: CheckOutcome
     text: str
+    detail: tuple[str, ...] = ()
 
 
 class Check(Protocol):
     async def run(self) -> Evidence: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the console knows by itself, for checks that compare with it. `readings` go by trigger, `baselines` by check."""
+
+    readings: Mapping[str, TriggerReading] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)  # of the triggers
+    baselines: Mapping[str, BaselineTaken] = field(default_factory=dict)
+
+
+class Comparison(Protocol):
+    """A check that is judged against what the console knows; `run` alone could only say that it needs that."""
+
+    async def compare(self, known: Known) -> Evidence: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """`of` says in words what was measured, and when."""
+
+    value: float
+    unit: str
+    of: str
+
+
+class Measured(Protocol):
+    """A check whose standard is taken beforehand: `baseline take` asks it."""
+
+    async def measure(self) -> Measurement:
+        """Raises Failed with the reason when there is no value."""
+
+
+# ---------------------------------------------------------------- notices
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a notifier delivers. `op` stays the same for every attempt at one message: the idempotency key, the Message-ID.
+
+    `subject` is one line; `text` is plain text of several. Both are clean of control characters and hold no markup: what a
+    channel would take for its own syntax is the notifier's to escape. `title` is the procedure's.
+    """
+
+    op: str
+    notice: str
+    subject: str
+    text: str
+    incident: str
+    title: str
+    audience: Audience | None = None
+    drill: bool = False
+    resolved: bool = False
+
+
+class Notifier(Protocol):
+    """A channel, bound to its options and target."""
+
+    destination: str
+    """Where it goes, for people; no secret in it."""
+    longest: int | None
+    """How many characters of text arrive whole; None: as many as one likes."""
+
+    async def send(self, message: Message, permit: Permit) -> str:
+        """Delivers once and gives the answer in a line. Raises Undelivered or Unknown, never anything in between."""
 
 
 # ---------------------------------------------------------------- journal, vault, clock

@@ -13,10 +13,20 @@ from types import MappingProxyType
 from typing import Final
 
 from console.domain import events as e
-from console.domain.advice import NoticeSign, Situation, TriggerSign, next_action, pointing_to
+from console.domain.advice import (
+    NoticeSign,
+    Situation,
+    TriggerSign,
+    helped,
+    next_action,
+    pointing_to,
+    smallest_rollback,
+)
 from console.domain.incident import UNDER_WAY, ComponentProgress, Incident, StepProgress, untouched_step
-from console.domain.notices import standing_in
-from console.domain.outline import CheckOutline, ComponentOutline, Outline, TriggerOutline
+from console.domain.manual import manual_reading
+from console.domain.notices import NoticeState, standing_in
+from console.domain.outline import CheckOutline, ComponentOutline, NoticeOutline, Outline, TriggerOutline
+from console.domain.soaking import last_soak
 from console.domain.triggers import TriggerReading, TriggerRule
 from console.engine import view as v
 from console.engine.ports import Evidence, Progress
@@ -52,7 +62,7 @@ def project(incident: Incident, history: Sequence[e.Recorded], now: datetime, ar
     outline = incident.outline if incident.phase == "open" else around.outline
     if incident.phase == "resolved":
         outline = incident.outline
-    triggers = tuple(_trigger(t, incident, around) for t in outline.triggers)
+    triggers = tuple(_trigger(t, incident, now, around) for t in outline.triggers)
     situation = _situation(incident, outline, now, triggers, around)
     return v.ViewState(
         at=now,
@@ -63,6 +73,10 @@ def project(incident: Incident, history: Sequence[e.Recorded], now: datetime, ar
         notices=tuple(_notices(incident, outline, now)),
         timeline=tuple(islice(_timeline(history, outline), TIMELINE_ITEMS)),
         next_action=_next(situation, around),
+        advised=smallest_rollback(situation),
+        soak=_soak(situation, triggers),
+        impacts=tuple(_impacts(incident, outline)),
+        followups=tuple(_followups(incident)),
         busy=around.busy,
     )
 
@@ -101,8 +115,11 @@ def _incident(incident: Incident, outline: Outline, now: datetime, around: Surro
     )
 
 
-def _trigger(outline: TriggerOutline, incident: Incident, around: Surroundings) -> v.TriggerView:
-    reading = around.readings.get(outline.id) or _remembered(incident, outline.id)
+def _trigger(outline: TriggerOutline, incident: Incident, now: datetime, around: Surroundings) -> v.TriggerView:
+    if outline.judged == "measured":
+        reading = around.readings.get(outline.id) or _remembered(incident, outline.id)
+    else:
+        reading = manual_reading(outline, incident, now)
     rule = around.rules.get(outline.id)
     return v.TriggerView(
         id=outline.id,
@@ -121,6 +138,13 @@ def _trigger(outline: TriggerOutline, incident: Incident, around: Surroundings) 
         curve=reading.curve,
         suggests=outline.suggests,
         warnings=reading.warnings,
+        judged=outline.judged,
+        consecutive=rule.consecutive if rule else 1,
+        clear=rule.clear if rule else None,
+        curve_seconds=reading.curve_seconds,
+        before_migration=reading.before_migration,
+        was_firing=reading.was_firing_since is not None,
+        impact=outline.impact,
     )
 
 
@@ -210,16 +234,21 @@ def _check(outline: CheckOutline, incident: Incident, around: Surroundings) -> v
         criterion=outline.criterion,
         by_person=outline.by_person,
         running=outline.id in around.running_checks,
+        detail=progress.detail if progress else (),
+        seconds=progress.seconds if progress else 0.0,
+        at=progress.at if progress else None,
     )
     if incident.phase != "open" and (seen := around.unrecorded.get(outline.id)):
-        return replace(found, state=seen.outcome, evidence=f"{seen.text} (not recorded: no incident is open)")
+        return replace(
+            found, state=seen.outcome, evidence=f"{seen.text} (not recorded: no incident is open)", detail=seen.detail
+        )
     return found
 
 
 def _notices(incident: Incident, outline: Outline, now: datetime) -> Iterator[v.NoticeView]:
     for notice in outline.notices:
         found = standing_in(incident, notice, now)
-        done = incident.acknowledged.get(notice.id)
+        progress = incident.notices.get(notice.id)
         yield v.NoticeView(
             id=notice.id,
             title=notice.title,
@@ -227,8 +256,65 @@ def _notices(incident: Incident, outline: Outline, now: datetime) -> Iterator[v.
             due_at=found.due_at,
             due_in_seconds=found.due_in_seconds,
             channel=notice.channel,
-            note=f"{done.by}: {done.note}" if done else "",
+            note=_notice_note(incident, notice, found.state),
+            to=progress.to if progress else "",
+            repeats=notice.repeat_seconds is not None,
+            given_at=progress.given_at if progress else None,
+            times_given=progress.times_given if progress else 0,
+            impact=notice.impact,
+            subject=progress.subject if progress else "",
+            text=progress.text if progress else "",
         )
+
+
+def _notice_note(incident: Incident, notice: NoticeOutline, state: NoticeState) -> str:
+    if state == "snoozed" and (snoozed := incident.snoozed.get(notice.id)):
+        return f"put off by {snoozed.by}: {snoozed.reason}"
+    if state == "not_needed" and notice.impact and (word := incident.impacts.get(notice.impact)):
+        return f"{word.by}: {word.note}"
+    progress = incident.notices.get(notice.id)
+    return f"{progress.by}: {progress.detail}" if progress and progress.detail else ""
+
+
+def _impacts(incident: Incident, outline: Outline) -> Iterator[v.ImpactView]:
+    """In the order in which the notices first hang on them."""
+    for impact in dict.fromkeys(n.impact for n in outline.notices if n.impact):
+        word = incident.impacts.get(impact)
+        yield v.ImpactView(impact, word.applies, word.by, word.at, word.note) if word else v.ImpactView(impact)
+
+
+def _followups(incident: Incident) -> Iterator[v.FollowUpView]:
+    for item in incident.followups.values():
+        yield v.FollowUpView(
+            item.id,
+            item.incident,
+            item.section,
+            item.text,
+            item.assignee,
+            item.due_at,
+            item.done_at,
+            item.done_by,
+            item.note,
+        )
+
+
+def _soak(situation: Situation, triggers: Sequence[v.TriggerView]) -> v.SoakView | None:
+    soak = last_soak(situation.incident, situation.outline.soak_seconds, situation.now)
+    if soak is None or situation.incident.phase != "open":
+        return None
+    rows = tuple(
+        v.BeforeAfter(t.id, t.title, t.unit, before.value, t.value, before.verdict, t.verdict)
+        for t in triggers
+        if t.judged != "attestation" and (before := soak.before.get(t.id))
+    )
+    return v.SoakView(
+        soak.component.id,
+        soak.component.title,
+        soak.left_seconds,
+        situation.outline.soak_seconds,
+        rows,
+        helped(situation),
+    )
 
 
 def _timeline(history: Sequence[e.Recorded], outline: Outline) -> Iterator[v.TimelineItem]:

@@ -10,24 +10,29 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Literal
 
 from console.domain import commands as c
 from console.domain.errors import ConsoleError, Refused
 from console.domain.events import Direction, Mode, VerdictChanged
 from console.domain.incident import ComponentProgress
-from console.domain.outline import Outline
-from console.domain.triggers import TriggerReading
+from console.domain.manual import manual_reading
+from console.domain.outline import Impact, Judged, Outline, Section, TriggerOutline
+from console.domain.triggers import TriggerReading, amount
+from console.engine.adviser import Adviser
 from console.engine.checklist import Checklist
+from console.engine.communicator import Communicator
+from console.engine.drafts import Template
 from console.engine.executor import Executor
 from console.engine.gateway import Gateway
 from console.engine.planner import Planner, nowhere, told
-from console.engine.ports import Check, Clock, Evidence, Journal, Step, Vault
+from console.engine.ports import Check, Clock, Evidence, Journal, Known, Notifier, Step, Vault
 from console.engine.projection import Surroundings, interrupted, project, untouched
 from console.engine.recovery import Recovery
 from console.engine.runner import Runner
 from console.engine.sampler import Sampler, Watched, change
-from console.engine.view import Preview, ViewState
+from console.engine.view import Draft, Preview, ViewState
 
 REFRESH_SECONDS = 0.5
 
@@ -56,6 +61,8 @@ class Parts:
     checks: Mapping[str, Check] = field(default_factory=dict)
     check_timeouts: Mapping[str, float] = field(default_factory=dict)
     watched: tuple[Watched, ...] = ()
+    notifiers: Mapping[str, Notifier] = field(default_factory=dict)
+    templates: Mapping[str, Template] = field(default_factory=dict)
     contexts: Callable[[], tuple[str, ...]] = tuple
     contexts_of: Callable[[str], tuple[str, ...]] = nowhere
     connect: Callable[[], Awaitable[None]] = _nothing
@@ -71,7 +78,11 @@ class Session:
         self.runner = Runner(parts.journal, parts.clock, gateway, parts.actor)
         self.planner = Planner(self.runner, parts.vault, parts.steps, gateway, parts.clock, parts.contexts_of)
         self.executor = Executor(self.runner, self.planner, gateway, parts.vault, parts.clock, parts.step_timeouts)
-        self.checklist = Checklist(self.runner, parts.outline, parts.checks, parts.check_timeouts, parts.clock)
+        self.checklist = Checklist(
+            self.runner, parts.outline, parts.checks, parts.check_timeouts, parts.clock, self._known
+        )
+        self.communicator = Communicator(self.runner, gateway, parts.clock, parts.notifiers, parts.templates, self.view)
+        self.adviser = Adviser(self.runner, self.readings, parts.clock)
         self.sampler = Sampler(parts.watched, parts.clock)
         self._recovery = Recovery(self.runner, self.executor, parts.vault)
         self._acts = parts.mode != "observe"
@@ -119,6 +130,7 @@ class Session:
         """The step under way is finished and recorded, then everything ends. Safe to call twice."""
         try:
             await self.executor.drain()
+            await self.communicator.drain()
         finally:
             tasks, self._tasks = self._tasks, []
             for task in tasks:
@@ -137,6 +149,14 @@ class Session:
         return step.title if step else running.title if running else ""
 
     # ------------------------------------------------------------ looking
+
+    def readings(self) -> dict[str, TriggerReading]:
+        """Every trigger that was asked or is kept by people, as it stands now."""
+        now, incident = self._parts.clock.now(), self.runner.incident
+        outline = incident.outline if incident.phase == "open" else self._parts.outline
+        sampled = {i: r for i, r in self.sampler.readings(now).items() if _asked(r)}
+        kept = {t.id: manual_reading(t, incident, now) for t in outline.triggers if t.judged != "measured"}
+        return {**sampled, **kept}
 
     def view(self) -> ViewState:
         now = self._parts.clock.now()
@@ -162,10 +182,17 @@ class Session:
         parts = self._parts
         verdicts = tuple(self._verdicts())
         mode: Mode = "drill" if parts.mode == "drill" else "live"
-        await self.runner.submit(c.Declare(reason, mode, parts.outline, parts.config_digest, verdicts))
+        seen = self.adviser.triggers_seen("declared", parts.outline)
+        await self.runner.submit(c.Declare(reason, mode, parts.outline, parts.config_digest, verdicts, seen))
 
     async def confirm(self, preview: Preview, typed: str, *, side_by_side: bool = False) -> None:
-        await self.executor.confirm(preview, typed, side_by_side=side_by_side)
+        view = self.view()
+        seen = self.adviser.triggers_seen("confirmed", self.runner.incident.outline, preview.component)
+        overrules = preview.direction == "back" and bool(view.advised) and preview.component not in view.advised
+        advice = view.next_action.text if preview.direction == "back" else ""
+        await self.executor.confirm(
+            preview, typed, side_by_side=side_by_side, advice=advice, overrules=overrules, seen=seen
+        )
 
     async def stop(self, component: str) -> None:
         await self.executor.stop(component)
@@ -190,7 +217,42 @@ class Session:
         await self.runner.submit(c.Acknowledge(notice, note))
 
     async def resolve(self, note: str) -> None:
-        await self.runner.submit(c.Resolve(note))
+        seen = self.adviser.triggers_seen("resolved", self.runner.incident.outline)
+        await self.runner.submit(c.Resolve(note, seen))
+
+    async def count(self, trigger: str, count: int, note: str = "") -> None:
+        self._manual(trigger, "counter")
+        await self.runner.submit(c.Count(trigger, count, note))
+
+    async def attest(self, trigger: str, holds: bool, reason: str) -> None:
+        outline = self._manual(trigger, "attestation")
+        await self.runner.submit(c.Attest(trigger, holds, reason, outline.impact if outline else None))
+
+    async def state_impact(self, impact: Impact, applies: bool, note: str) -> None:
+        await self.runner.submit(c.StateImpact(impact, applies, note))
+
+    async def draft(self, notice: str) -> Draft:
+        return await self.communicator.draft(notice)
+
+    async def notify(self, notice: str, subject: str, text: str, again: str = "") -> str:
+        return await self.communicator.notify(notice, subject, text, again)
+
+    async def snooze(self, notice: str, seconds: float, reason: str) -> None:
+        until = self._parts.clock.now() + timedelta(seconds=seconds)
+        await self.runner.submit(c.Snooze(notice, until, reason))
+
+    async def take_baseline(self, checks: Sequence[str] = ()) -> tuple[str, ...]:
+        taken = await self.checklist.measure(checks)
+        await self.runner.submit(c.TakeBaseline(taken))
+        return tuple(f"{one.check}: {amount(one.value, one.unit)} ({one.of})" for one in taken)
+
+    async def add_followup(
+        self, section: Section, text: str, assignee: str = "", due_at: datetime | None = None
+    ) -> None:
+        await self.runner.submit(c.AddFollowUp(section, text, assignee, due_at))
+
+    async def finish_followup(self, followup: str, note: str) -> None:
+        await self.runner.submit(c.FinishFollowUp(followup, note))
 
     async def recover(self) -> tuple[str, ...]:
         """Looks at what a console that died left behind; a line for each component about what was found."""
@@ -220,6 +282,9 @@ class Session:
             try:
                 await self._look()
                 await self._tidy()
+                if self._acts:
+                    await self.adviser.look(self.view())
+                    await self.communicator.tend()
             except ConsoleError as error:
                 self._fault = str(error)
             except Exception as error:  # noqa: BLE001 - the picture must say what is wrong rather than stand still
@@ -256,6 +321,21 @@ class Session:
     def _working(self) -> bool:
         return self._lease_held or self.executor.working
 
+    def _manual(self, trigger_id: str, judged: Judged) -> TriggerOutline | None:
+        """The trigger by the file, while no incident knows it; `decide` judges by the incident's own procedure."""
+        if self.runner.incident.phase == "open":
+            return self.runner.incident.outline.trigger(trigger_id)
+        fitting = [t for t in self._parts.outline.triggers if t.judged == judged]
+        found = next((t for t in fitting if t.id == trigger_id), None)
+        if found is None:
+            noun = "counter" if judged == "counter" else "trigger that a person attests"
+            raise Refused(f'there is no {noun} "{trigger_id}"', f"known: {', '.join(t.id for t in fitting) or 'none'}")
+        return found
+
+    def _known(self) -> Known:
+        titles = {t.id: t.title for t in self._parts.outline.triggers}
+        return Known(self.readings(), titles, self.runner.incident.baselines)
+
     def _component(self, component_id: str) -> ComponentProgress:
         incident = self.runner.incident
         if incident.phase == "open" and component_id in incident.components:
@@ -276,13 +356,12 @@ class Session:
 
     def _surroundings(self) -> Surroundings:
         parts, now = self._parts, self._parts.clock.monotonic()
-        sampled = {i: r for i, r in self.sampler.readings().items() if _asked(r)}
         return Surroundings(
             outline=parts.outline,
             mode=parts.mode,
             contexts=parts.contexts(),
             lease_held=self._working(),
-            readings=sampled,
+            readings=self.readings(),
             rules={w.rule.id: w.rule for w in parts.watched},
             queries={w.rule.id: w.source.query for w in parts.watched},
             progress={i: (p, now - since) for i, (p, since) in self.executor.progress.items()},

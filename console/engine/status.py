@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from console.engine.view import CheckView, ComponentView, IncidentView, NoticeView, StepView, TriggerView, ViewState
+from console.engine.view import (
+    CheckView,
+    ComponentView,
+    FollowUpView,
+    IncidentView,
+    NoticeView,
+    SoakView,
+    StepView,
+    TriggerView,
+    ViewState,
+)
 
 
 def to_status_json(view: ViewState) -> dict[str, Any]:
@@ -16,6 +26,10 @@ def to_status_json(view: ViewState) -> dict[str, Any]:
         "components": [component_json(c) for c in view.components],
         "checks": [check_json(c) for c in view.checks],
         "notices": [_notice(n) for n in view.notices],
+        "soak": _soak(view.soak) if view.soak else None,
+        "advised": list(view.advised),
+        "impacts": {i.impact: i.applies for i in view.impacts},
+        "followups": [followup_json(f) for f in view.followups],
         "next_action": {"text": view.next_action.text, "command": view.next_action.command},
     }
 
@@ -47,6 +61,7 @@ def check_json(check: CheckView) -> dict[str, Any]:
         "title": check.title,
         "state": check.state,
         "evidence": check.evidence,
+        "detail": list(check.detail),
         "criterion": check.criterion,
     }
 
@@ -78,6 +93,8 @@ def trigger_json(trigger: TriggerView) -> dict[str, Any]:
         "reason": trigger.reason,
         "suggests": list(trigger.suggests),
         "warnings": list(trigger.warnings),
+        "judged": trigger.judged,
+        "before_migration": trigger.before_migration,
     }
 
 
@@ -94,4 +111,40 @@ def _notice(notice: NoticeView) -> dict[str, Any]:
         "due_at": rfc3339(notice.due_at),
         "channel": notice.channel,
         "note": notice.note,
+        "to": notice.to,
+        "given_at": rfc3339(notice.given_at),
+        "times_given": notice.times_given,
+        "impact": notice.impact,
+    }
+
+
+def _soak(soak: SoakView) -> dict[str, Any]:
+    return {
+        "component": soak.component,
+        "left_seconds": round(soak.left_seconds, 3),
+        "helped": soak.helped,
+        "triggers": [
+            {
+                "id": t.id,
+                "before": _finite(t.before),
+                "now": _finite(t.now),
+                "verdict_before": t.verdict_before,
+                "verdict_now": t.verdict_now,
+            }
+            for t in soak.triggers
+        ],
+    }
+
+
+def followup_json(item: FollowUpView) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "incident": item.incident,
+        "section": item.section,
+        "text": item.text,
+        "assignee": item.assignee,
+        "due_at": rfc3339(item.due_at),
+        "done_at": rfc3339(item.done_at),
+        "done_by": item.done_by,
+        "note": item.note,
     }

@@ -12,9 +12,10 @@ from typing import Literal, Protocol
 
 from console.domain.events import Direction, Mode, Verdict
 from console.domain.incident import CheckState, ComponentState, IncidentPhase, StepState
+from console.domain.notices import NoticeState
+from console.domain.outline import Impact, Judged, Section
 from console.engine.ports import Change, Finding
 
-NoticeState = Literal["waiting", "due", "overdue", "acknowledged"]
 Level = Literal["plain", "good", "attention", "alarm"]
 
 
@@ -50,6 +51,13 @@ class TriggerView:
     curve: tuple[float, ...] = ()  # recent values, oldest first
     suggests: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    judged: Judged = "measured"
+    consecutive: int = 1  # evaluations in a row that it takes
+    clear: float | None = None  # the value at which a firing trigger counts as healthy again, where that is another one
+    curve_seconds: float = 0.0  # how much time the curve covers
+    before_migration: bool = False  # it was broken before the migration already
+    was_firing: bool = False  # it fired until its data broke off
+    impact: Impact | None = None  # what a person's word for it says is touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,9 @@ class CheckView:
     criterion: bool
     by_person: bool
     running: bool = False
+    detail: tuple[str, ...] = ()
+    seconds: float = 0.0
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,82 @@ class NoticeView:
     due_at: datetime | None
     due_in_seconds: float | None  # negative when overdue
     channel: str
+    note: str = ""  # how it was given, why it failed, who put it off
+    to: str = ""  # where the channel goes
+    repeats: bool = False
+    given_at: datetime | None = None  # the last time
+    times_given: int = 0
+    impact: Impact | None = None  # given only if this applies
+    subject: str = ""  # of the message that was, or is being, sent
+    text: str = ""
+
+    @property
+    def by_console(self) -> bool:
+        """Whether the console can send it."""
+        return self.channel != "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactView:
+    """`applies` is None while nobody has said it."""
+
+    impact: Impact
+    applies: bool | None = None
+    by: str = ""
+    at: datetime | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeAfter:
+    """A trigger when the component was confirmed, and now (or when the soak ended)."""
+
+    id: str
+    title: str
+    unit: str
+    before: float | None
+    now: float | None
+    verdict_before: Verdict
+    verdict_now: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SoakView:
+    """The component that was rolled back last, and whether it helped. `left_seconds` is 0 once the soak is over."""
+
+    component: str
+    title: str
+    left_seconds: float
+    total_seconds: float
+    triggers: tuple[BeforeAfter, ...]
+    helped: str  # in words: what fell, what still fires
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpView:
+    id: str
+    incident: str
+    section: Section
+    text: str
+    assignee: str
+    due_at: datetime | None
+    done_at: datetime | None
+    done_by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A notice as it would be sent: from the template and the facts of this moment. `longest`: what the channel takes."""
+
+    notice: str
+    title: str
+    channel: str
+    to: str
+    subject: str
+    text: str
+    longest: int | None = None
+    already: str = ""  # why it would be given again: what became of it before; empty for the first time
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +216,10 @@ class ViewState:
     notices: tuple[NoticeView, ...] = ()
     timeline: tuple[TimelineItem, ...] = ()  # newest first
     next_action: NextAction = NextAction("")
+    advised: tuple[str, ...] = ()  # ids of the components that the triggers point to, in the order to roll them back
+    soak: SoakView | None = None
+    impacts: tuple[ImpactView, ...] = ()  # those that a notice hangs on
+    followups: tuple[FollowUpView, ...] = ()
     busy: str = ""  # something that the console itself does just now ("recovering step undo-dashboard")
 
 
@@ -196,6 +286,30 @@ class Console(Protocol):
     def waive(self, check: str, reason: str) -> Awaitable[None]: ...
 
     def acknowledge(self, notice: str, note: str) -> Awaitable[None]: ...
+
+    def count(self, trigger: str, count: int, note: str = "") -> Awaitable[None]:
+        """So many more complaints, or whatever the trigger counts."""
+
+    def attest(self, trigger: str, holds: bool, reason: str) -> Awaitable[None]: ...
+
+    def state_impact(self, impact: Impact, applies: bool, note: str) -> Awaitable[None]: ...
+
+    def draft(self, notice: str) -> Awaitable[Draft]:
+        """The message as it would be sent now; nothing is sent."""
+
+    def notify(self, notice: str, subject: str, text: str, again: str = "") -> Awaitable[str]:
+        """Sends it, as it was seen; returns what came of it, once that is known and on disk."""
+
+    def snooze(self, notice: str, seconds: float, reason: str) -> Awaitable[None]: ...
+
+    def take_baseline(self, checks: Sequence[str] = ()) -> Awaitable[Sequence[str]]:
+        """Measures what checks of performance will be compared with; a line for each."""
+
+    def add_followup(
+        self, section: Section, text: str, assignee: str = "", due_at: datetime | None = None
+    ) -> Awaitable[None]: ...
+
+    def finish_followup(self, followup: str, note: str) -> Awaitable[None]: ...
 
     def resolve(self, note: str) -> Awaitable[None]: ...
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from console.domain import events as e
 from console.domain.outline import Outline
+from console.domain.triggers import amount, span
 from console.engine.view import Level
 
 Line = tuple[str, Level]
@@ -118,6 +119,65 @@ def _acknowledged(event: e.NoticeAcknowledged, actor: str, titles: _Titles) -> L
     return f"{titles.notice(event.notice)}: done, says {actor}: {event.note}", "good"
 
 
+def _counted(event: e.TriggerCounted, actor: str, titles: _Titles) -> Line:
+    note = f": {event.note}" if event.note else ""
+    return f"{titles.trigger(event.trigger)}: {actor} counted {event.count:+d}{note}", "plain"
+
+
+def _attested(event: e.TriggerAttested, actor: str, titles: _Titles) -> Line:
+    if event.holds:
+        return f"{titles.trigger(event.trigger)} is FIRING, says {actor}: {event.reason}", "alarm"
+    return f"{titles.trigger(event.trigger)} holds no more, says {actor}: {event.reason}", "good"
+
+
+IMPACT_WORDS = {"user_facing": "users", "compliance": "compliance", "security": "security"}
+
+
+def _impact(event: e.ImpactStated, actor: str, _: _Titles) -> Line:
+    touched = "is touched" if event.applies else "is not touched"
+    touched = touched.replace("is", "are") if event.impact == "user_facing" else touched
+    words = f"{IMPACT_WORDS[event.impact]} {touched}, says {actor}: {event.note}"
+    return words[0].upper() + words[1:], "attention" if event.applies else "plain"
+
+
+_OCCASIONS = {
+    "declared": "at the declaration",
+    "confirmed": "before {}",
+    "soak_ended": "after the soak of {}",
+    "resolved": "at the end",
+}
+
+
+def _triggers_seen(event: e.TriggersSeen, _: str, titles: _Titles) -> Line:
+    firing = [titles.trigger(t.trigger) for t in event.triggers if t.verdict == "firing"]
+    when = _OCCASIONS[event.occasion].format(titles.component(event.component))
+    what = f"firing {when}: {', '.join(firing)}" if firing else f"nothing fires {when}"
+    return f"triggers kept, {what}", "plain"
+
+
+def _sending(event: e.NoticeSending, actor: str, titles: _Titles) -> Line:
+    attempt = f", attempt {event.attempt}" if event.attempt > 1 else ""
+    again = f" again ({event.again})" if event.again else ""
+    return f"{titles.notice(event.notice)}: {actor} sends it{again} to {event.to}{attempt}", "plain"
+
+
+def _notice_failed(event: e.NoticeFailed, _: str, titles: _Titles) -> Line:
+    if event.retry_seconds is None:
+        return f"{titles.notice(event.notice)}: NOT sent: {event.reason}", "alarm"
+    wait = span(event.retry_seconds)
+    return f"{titles.notice(event.notice)}: not sent, again in {wait}: {event.reason}", "attention"
+
+
+def _snoozed(event: e.NoticeSnoozed, actor: str, titles: _Titles) -> Line:
+    until = f"{event.until:%H:%M:%S} UTC"
+    return f"{titles.notice(event.notice)}: put off until {until} by {actor}: {event.reason}", "attention"
+
+
+def _followup_added(event: e.FollowUpAdded, actor: str, _: _Titles) -> Line:
+    whose = f" ({event.assignee})" if event.assignee else ""
+    return f"follow-up {event.followup} added by {actor}: {event.text}{whose}", "plain"
+
+
 def _resolved(event: e.IncidentResolved, actor: str, _: _Titles) -> Line:
     return f"resolved by {actor}{f': {event.note}' if event.note else ''}", "good"
 
@@ -144,5 +204,24 @@ _WORDS: dict[type[Any], Callable[[Any, str, _Titles], Line]] = {
     e.CheckSigned: _check_signed,
     e.CheckWaived: _check_waived,
     e.NoticeAcknowledged: _acknowledged,
+    e.TriggerCounted: _counted,
+    e.TriggerAttested: _attested,
+    e.ImpactStated: _impact,
+    e.TriggersSeen: _triggers_seen,
+    e.AdviceGiven: lambda event, _, __: (f"advice: {event.text}", "plain"),
+    e.BaselineTaken: lambda event, _, titles: (
+        f"baseline of {titles.check(event.check)}: {amount(event.value, event.unit)} ({event.of})",
+        "plain",
+    ),
+    e.NoticeSending: _sending,
+    e.NoticeSent: lambda event, _, titles: (f"{titles.notice(event.notice)}: sent: {event.detail}", "good"),
+    e.NoticeMaybeSent: lambda event, _, titles: (
+        f"{titles.notice(event.notice)}: MAYBE sent: {event.reason}",
+        "alarm",
+    ),
+    e.NoticeFailed: _notice_failed,
+    e.NoticeSnoozed: _snoozed,
+    e.FollowUpAdded: _followup_added,
+    e.FollowUpDone: lambda event, actor, _: (f"follow-up {event.followup} done by {actor}: {event.note}", "good"),
     e.IncidentResolved: _resolved,
 }

@@ -77,7 +77,7 @@ CASES = [
         "nothing similar",
         INCIDENT + "«zzzz = 1\n",
         'unknown key "zzzz" in [incident]',
-        "known keys: drill, id, soak, title",
+        "known keys: drill, id, migrated_at, soak, title",
     ),
     Case(
         "unknown option key of a target",
