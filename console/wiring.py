@@ -173,6 +173,7 @@ def _watched(trigger: TriggerConfig, procedure: Procedure, registry: Registry, t
         stale_after_seconds=trigger.stale_after_seconds,
         no_data_after_seconds=trigger.no_data_after_seconds,
         suggests=trigger.suggests,
+        suggests_by=trigger.suggests_by,
         consecutive=trigger.consecutive,
         clear=trigger.clear,
         migrated_at=procedure.incident.migrated_at,

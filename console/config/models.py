@@ -79,6 +79,8 @@ class TriggerConfig(Options):
     """What is touched when a person attests this trigger: its external notices fall due."""
     suggests: tuple[Slug, ...] = ()
     """Ids of the components that a firing trigger suggests to roll back."""
+    suggests_by: dict[OneLine, dict[OneLine, tuple[Slug, ...]]] = Field(default_factory=dict)
+    """The same where the labels of a series tell which: `{ service = { dashboard = ["dashboard"] } }`."""
     stale_after_seconds: PositiveDuration | None = None
     """A newest sample older than this is stale."""
     no_data_after_seconds: PositiveDuration | None = None

@@ -41,6 +41,7 @@ def reference_flaws(document: Mapping[str, Any]) -> Iterator[Flaw]:
     known = {component["id"] for _, component in entries(document, "component") if isinstance(component.get("id"), str)}
     for path, trigger in entries(document, "trigger"):
         yield from _unknown_components(path, trigger, "suggests", known)
+        yield from _unknown_by_label(path, trigger, known)
     for path, component in entries(document, "component"):
         yield from _unknown_components(path, component, "after", known)
     yield from _circles(document)
@@ -67,6 +68,13 @@ def _unknown_components(path: DocumentPath, table: dict[str, Any], key: str, kno
         if isinstance(name, str) and name not in known:
             hint = did_you_mean(name, known, "components")
             yield Flaw((*path, key, position), f'unknown component "{name}"', hint)
+
+
+def _unknown_by_label(path: DocumentPath, trigger: dict[str, Any], known: Set[str]) -> Iterator[Flaw]:
+    by_label = trigger.get("suggests_by")
+    for label, values in by_label.items() if isinstance(by_label, dict) else ():
+        for value in values if isinstance(values, dict) else ():
+            yield from _unknown_components((*path, "suggests_by", label), values, value, known)
 
 
 def _circles(document: Mapping[str, Any]) -> Iterator[Flaw]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import combinations
 
 from console.domain.decide import held
 from console.domain.events import Verdict
 from console.domain.incident import ComponentProgress, Incident
-from console.domain.notices import NoticeState
+from console.domain.notices import GRACE_SECONDS, NoticeState
 from console.domain.outline import CheckOutline, ComponentOutline, Outline
 from console.domain.soaking import last_soak
 from console.domain.triggers import span
@@ -48,6 +49,12 @@ class NoticeSign:
     title: str
     state: NoticeState
     due_in_seconds: float | None = None
+    by_console: bool = False  # whether the console can send it
+    note: str = ""  # why it failed, or may have failed
+
+    @property
+    def late(self) -> bool:
+        return self.state == "overdue" or (self.state == "failed" and (self.due_in_seconds or 0.0) < -GRACE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +86,53 @@ def next_action(situation: Situation) -> Advice:
 
 
 def smallest_rollback(situation: Situation) -> tuple[str, ...]:
-    """Ids of the components that what fires points to and that nobody has touched, in the order of the file.
+    """Ids of the fewest components that what fires points to, one for each trigger at least, in the order of the file.
 
+    Where several sets are as small, the one whose components more triggers point to, and that the triggers name earlier. What
+    has been rolled back already is not named again: a trigger that points to it alone is still clearing, or looks elsewhere.
     A component that goes after others brings those along, in front of it: it can't be rolled back without them.
     """
-    pointed = {component for trigger in situation.firing for component in trigger.suggests}
+    chosen = _fewest([_open_to(situation, trigger) for trigger in situation.firing])
     order: list[str] = []
     for component in situation.outline.components:
-        if component.id in pointed and _state(situation, component.id) in ("untouched", "rolled_forward"):
+        if component.id in chosen:
             _with_predecessors(situation, component, order)
     return tuple(order)
+
+
+def _open_to(situation: Situation, trigger: TriggerSign) -> tuple[str, ...]:
+    """What a trigger points to and nobody has touched; nothing while what it names first is gone and may still heal it."""
+    open_ = tuple(c for c in trigger.suggests if _state(situation, c) in ("untouched", "rolled_forward"))
+    soaking = _soaking(situation)
+    return () if soaking and soaking.id in trigger.suggests else open_
+
+
+_MOST_COMBINED = 12  # components: beyond, the greedy choice is good enough, and nobody waits for the best one
+
+
+def _fewest(pointed: Iterable[tuple[str, ...]]) -> frozenset[str]:
+    """The smallest set that holds one of each group; groups that are empty count for nothing."""
+    groups = [group for group in pointed if group]
+    names = list(dict.fromkeys(name for group in groups for name in group))
+
+    def worth(name: str) -> tuple[int, int]:
+        return -sum(name in group for group in groups), sum(group.index(name) for group in groups if name in group)
+
+    if len(names) > _MOST_COMBINED:
+        return _greedily(groups, worth)
+    for size in range(len(names) + 1):
+        covering = [c for c in combinations(names, size) if all(set(c) & set(group) for group in groups)]
+        if covering:
+            return frozenset(min(covering, key=lambda c: sorted(worth(name) for name in c)))
+    return frozenset()
+
+
+def _greedily(groups: list[tuple[str, ...]], worth: Callable[[str], tuple[int, int]]) -> frozenset[str]:
+    chosen: set[str] = set()
+    for group in sorted(groups, key=len):
+        if not chosen & set(group):
+            chosen.add(min(group, key=worth))
+    return frozenset(chosen)
 
 
 def pointing_to(situation: Situation, component: str) -> tuple[str, ...]:
@@ -126,15 +170,22 @@ def _before_the_incident(situation: Situation) -> Advice:
     if pending := [t for t in situation.triggers if t.verdict == "pending"]:
         return Advice(f"Watch: {_listed(t.title for t in pending)} crossed its threshold.", "triggers --watch")
     if situation.incident.phase == "resolved":
-        return Advice(f"Nothing to do: {situation.incident.id} is resolved and no trigger fires.")
+        return _after_the_incident(situation.incident)
     if not situation.triggers:
         return Advice("Declare an incident when something is wrong.", 'declare --reason "…"', "declare")
     return Advice("Nothing to do: no trigger fires.", "triggers --watch")
 
 
+def _after_the_incident(incident: Incident) -> Advice:
+    if left := sum(item.done_at is None for item in incident.followups.values()):
+        items = "item is" if left == 1 else "items are"
+        return Advice(f"{incident.id} is resolved. {left} follow-up {items} open.", "followup list", "followups")
+    return Advice(f"Nothing to do: {incident.id} is resolved and no trigger fires.")
+
+
 def _with_reminder(situation: Situation, advice: Advice) -> Advice:
-    overdue = [n for n in situation.notices if n.state == "overdue"]
-    if not overdue or advice.key.startswith("acknowledge:"):
+    overdue = [n for n in situation.notices if n.late]
+    if not overdue or advice.key.startswith(("acknowledge:", "notify:")):
         return advice
     return replace(advice, text=f"{advice.text} Overdue: {_listed(n.title for n in overdue)}.")
 
@@ -196,9 +247,6 @@ def _half_done(component: ComponentProgress) -> Advice:
 
 
 def _roll_back(situation: Situation) -> Advice | None:
-    soaking = _soaking(situation)
-    if soaking and all(soaking.id in t.suggests for t in situation.firing):
-        return None  # what fires may still be falling: the soak tells
     for component_id in smallest_rollback(situation):
         return _roll_back_now(situation, component_id)
     return None
@@ -233,9 +281,39 @@ def _tell(situation: Situation, state: NoticeState, word: str) -> Advice | None:
     for notice in situation.notices:
         if notice.state == state:
             late = f" since {span(-(notice.due_in_seconds or 0.0))}" if state == "overdue" else ""
-            text = f"{word}{late}: {notice.title}. Do it, then acknowledge it."
-            return Advice(text, f"ack {notice.id} --note …", f"acknowledge:{notice.id}")
+            return _give(notice, f"{word}{late}: {notice.title}.")
     return None
+
+
+def _give(notice: NoticeSign, said: str) -> Advice:
+    if notice.by_console:
+        return Advice(f"{said} Read the draft, then send it.", f"notify {notice.id}", f"notify:{notice.id}")
+    return Advice(f"{said} Do it, then acknowledge it.", f"ack {notice.id} --note …", f"acknowledge:{notice.id}")
+
+
+def _undelivered(situation: Situation) -> Advice | None:
+    """A message that did not arrive, or may not have: nobody else will notice."""
+    for notice in situation.notices:
+        if notice.state == "maybe_sent":
+            text = (
+                f"See whether this arrived: {notice.title} ({notice.note}). Then record it as told, or send it again."
+            )
+            return Advice(text, f"ack {notice.id} --note …", f"acknowledge:{notice.id}")
+        if notice.state == "failed":
+            text = f"Not delivered: {notice.title} ({notice.note}). Send it again, or tell them by other means."
+            return Advice(text, f"notify {notice.id}", f"notify:{notice.id}")
+    return None
+
+
+def _touched(situation: Situation) -> Advice | None:
+    """Asked once, as soon as what was due is told: the external notices hang on it."""
+    hanging = dict.fromkeys(n.impact for n in situation.outline.notices if n.impact)
+    open_ = [impact for impact in hanging if impact not in situation.incident.impacts]
+    if not open_:
+        return None
+    words = {"user_facing": "users", "compliance": "compliance", "security": "security"}
+    named = _listed(words[impact] for impact in open_).replace(" and ", " or ")
+    return Advice(f"Say whether this touches {named}: notices hang on it.", "impact … yes|no --note …", "impact")
 
 
 def _soak(situation: Situation) -> Advice | None:
@@ -306,7 +384,9 @@ def _release(situation: Situation) -> Advice | None:
 
 _CALM: tuple[Callable[[Situation], Advice | None], ...] = (
     _overdue,
+    _undelivered,
     _due,
+    _touched,
     _soak,
     _still_firing,
     _check,

@@ -12,11 +12,11 @@ Silence is never health: `ok` rests on a number that is fresh, from a source tha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 from console.domain.events import Verdict
 
@@ -31,6 +31,9 @@ RUNS_REMEMBERED: Final = 8
 """How many runs older than the window are kept: enough to know since when a trigger fires, or fired before the silence."""
 
 State = Literal["crossed", "clear", "missing"]
+Labels: TypeAlias = tuple[tuple[str, str], ...]
+MOST_LABELS: Final = 20
+"""How many series that break a rule are kept by name: what they suggest is asked, and nobody reads more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class TriggerRule:
     stale_after_seconds: float | None = None  # None: three evaluations, at least 30 s
     no_data_after_seconds: float | None = None  # None: 5 min, and never sooner than stale
     suggests: tuple[str, ...] = ()
+    suggests_by: Mapping[str, Mapping[str, tuple[str, ...]]] = field(
+        default_factory=dict
+    )  # label, its value, components
     consecutive: int = 1  # how many evaluations in a row must cross the threshold
     clear: float | None = (
         None  # hysteresis: a crossed trigger is clear again only beyond this value; None: the threshold
@@ -123,6 +129,7 @@ class Evaluation:
     crossing: int = 0  # how many series break the rule
     not_a_number: int = 0  # how many series are NaN: neither healthy nor crossing
     worst: str = ""  # the labels of the worst series, when there are several
+    crossing_labels: tuple[Labels, ...] = ()  # of the series that break the rule, at most MOST_LABELS of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +178,7 @@ class TriggerReading:
     was_firing_since: datetime | None = None  # it fired before the data broke off, and nothing healthy came since
     before_migration: bool = False  # it has been crossed since before the migration
     curve_seconds: float = 0.0  # how much time the curve covers
+    suggests: tuple[str, ...] = ()  # components, by the series that cross where the rule tells them apart
     open_ended: bool = False  # `since` is only the earliest moment that the source was asked about
 
 
@@ -219,9 +227,10 @@ def _evaluation(rule: TriggerRule, at: datetime, samples: Sequence[AnySample]) -
     if not numbers:
         return Evaluation(at, None, count, 0, not_a_number)
     value = rule.worst(s.value for s in numbers)
-    crossing = sum(rule.crosses(s.value, None) for s in numbers)
+    crossing = [s.labels for s in numbers if rule.crosses(s.value, None)]
     labels = next(s.labels for s in numbers if s.value == value) if count > 1 else ()
-    return Evaluation(at, value, count, crossing, not_a_number, ", ".join(f"{name}={text}" for name, text in labels))
+    worst = ", ".join(f"{name}={text}" for name, text in labels)
+    return Evaluation(at, value, count, len(crossing), not_a_number, worst, tuple(crossing[:MOST_LABELS]))
 
 
 def _settle(
@@ -278,7 +287,13 @@ def verdict(rule: TriggerRule, track: Track, now: datetime) -> TriggerReading:
         return TriggerReading("no_data", reason, since=track.failing_since, warnings=track.warnings)
     age = _seconds(newest.at, now)
     reading = TriggerReading(
-        "no_data", "", value=newest.value, age_seconds=age, curve=track.curve, warnings=track.warnings
+        "no_data",
+        "",
+        value=newest.value,
+        age_seconds=age,
+        curve=track.curve,
+        warnings=track.warnings,
+        suggests=_suggested(rule, track),
     )
     if newest.value is None:
         last = next((e for e in reversed(track.evaluations) if e.value is not None), None)
@@ -293,6 +308,18 @@ def verdict(rule: TriggerRule, track: Track, now: datetime) -> TriggerReading:
         since, reason = _stale_since(rule, track, newest.at, age), _stale_reason(rule, track, newest.value, age, now)
         return _silent(rule, track, now, replace(reading, verdict="stale", since=since, reason=reason))
     return _judged(rule, track, reading, _comparison(rule, newest.value), _series(newest), now)
+
+
+def _suggested(rule: TriggerRule, track: Track) -> tuple[str, ...]:
+    """What the series that cross point to by their labels; where they don't, what the rule points to as a whole."""
+    seen = next((e for e in reversed(track.evaluations) if e.value is not None), None)
+    named = dict.fromkeys(
+        component
+        for labels in (seen.crossing_labels if seen else ())
+        for name, text in labels
+        for component in rule.suggests_by.get(name, {}).get(text, ())
+    )
+    return tuple(named) or rule.suggests
 
 
 def _judged(

@@ -136,7 +136,7 @@ def _trigger(outline: TriggerOutline, incident: Incident, now: datetime, around:
         held_seconds=reading.held_seconds,
         age_seconds=reading.age_seconds,
         curve=reading.curve,
-        suggests=outline.suggests,
+        suggests=reading.suggests or outline.suggests,
         warnings=reading.warnings,
         judged=outline.judged,
         consecutive=rule.consecutive if rule else 1,
@@ -334,7 +334,10 @@ def _situation(
 ) -> Situation:
     silenced = {i for i, reading in around.readings.items() if reading.was_firing_since}
     signs = (TriggerSign(t.id, t.title, t.verdict, t.suggests, t.id in silenced) for t in triggers)
-    notices = (NoticeSign(n.id, n.title, n.state, n.due_in_seconds) for n in _notices(incident, outline, now))
+    notices = (
+        NoticeSign(n.id, n.title, n.state, n.due_in_seconds, n.by_console, n.note)
+        for n in _notices(incident, outline, now)
+    )
     return Situation(incident, outline, now, tuple(signs), tuple(notices), interrupted(incident, around.lease_held))
 
 

@@ -19,6 +19,7 @@ from console.domain.advice import (
     smallest_rollback,
 )
 from console.domain.events import Verdict
+from console.domain.outline import ComponentOutline, StepOutline
 from tests.domain.acting import OUTLINE, START, Acting
 
 SOAK = OUTLINE.soak_seconds
@@ -78,9 +79,39 @@ def test_the_component_that_the_triggers_point_to() -> None:
 
 def test_only_what_is_suggested_and_untouched_in_the_order_of_the_file() -> None:
     acting = Acting().declare().rolled_back("dash")
-    assert smallest_rollback(situation(acting, sign("firing", "alone", "dash"))) == ("alone",)
-    assert smallest_rollback(situation(acting, sign("firing", "alone", "api"))) == ("api", "alone")
+    assert smallest_rollback(situation(acting, sign("firing", "dash", "alone"), seconds_later=SOAK)) == ("alone",)
+    both = (sign("firing", "alone"), sign("firing", "api", title="Errors"))
+    assert smallest_rollback(situation(acting, *both)) == ("api", "alone")
     assert smallest_rollback(situation(acting, sign("ok", "alone"))) == ()
+
+
+def test_the_fewest_components_that_answer_every_trigger() -> None:
+    acting = Acting().declare()
+    both = (sign("firing", "dash", "alone"), sign("firing", "alone", title="Memory"))
+    assert smallest_rollback(situation(acting, *both)) == ("alone",)
+    assert smallest_rollback(situation(acting, sign("firing", "alone", "dash"))) == ("alone",)
+
+
+def test_of_sets_as_small_the_one_that_the_triggers_name_first() -> None:
+    acting = Acting().declare()
+    both = (sign("firing", "alone", "dash"), sign("firing", "alone", "dash", title="Memory"))
+    assert smallest_rollback(situation(acting, *both)) == ("alone",)
+
+
+def test_with_very_many_components_it_still_answers_at_once() -> None:
+    many = tuple(ComponentOutline(f"c{i}", f"C{i}", (StepOutline(f"s{i}", "S", "sim"),)) for i in range(60))
+    acting = Acting(replace(OUTLINE, components=many)).declare()
+    triggers = tuple(sign("firing", f"c{i}", f"c{i + 1}", title=f"t{i}") for i in range(0, 58, 2))
+    found = smallest_rollback(situation(acting, *triggers))
+    assert all(set(found) & set(t.suggests) for t in triggers)
+    assert len(found) == len(triggers)
+
+
+def test_what_the_soaking_component_may_still_heal_waits_and_the_rest_does_not() -> None:
+    acting = Acting().declare().rolled_back("dash")
+    waiting, other = sign("firing", "dash", "alone"), sign("firing", "alone", title="Errors")
+    assert smallest_rollback(situation(acting, waiting)) == ()
+    assert smallest_rollback(situation(acting, waiting, other)) == ("alone",)
 
 
 def test_what_has_to_go_before_comes_along() -> None:
