@@ -9,7 +9,7 @@ from typing import Final
 
 import yaml
 
-from console.sandbox.model.service import Service
+from console.sandbox.model.service import GATEWAY, Service
 from console.sandbox.model.traffic import exposition
 from console.sandbox.prometheus import Exposed, ScrapeFailed, Storage, labels_of
 
@@ -68,7 +68,7 @@ class Scraped:
         del instance
         if not self.qec_runs:
             raise ScrapeFailed("connection refused")
-        yield "qec_decisions_total", {}, self.service.counters.good // 7
+        yield "qec_decisions_total", {}, self.service.counters.good[GATEWAY] // 7
 
     def fill_past(
         self, storage: Storage, everything: frozenset[str], *, ends: float, since: float, pace: float

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from console.sandbox.model.service import BUCKETS, Service
+from console.sandbox.model.service import BUCKETS, GATEWAY, SERVICES, Service
 
 Series: TypeAlias = tuple[str, dict[str, str], float]
 """A name, its labels, its value."""
@@ -19,14 +19,15 @@ _PODS: Final = ("api-gateway-0", "api-gateway-1", "api-gateway-2")
 def exposition(service: Service) -> Iterator[Series]:
     """All series as they stand now."""
     counters = service.counters
-    of = {"namespace": NAMESPACE, "service": "api-gateway"}
+    of = {"namespace": NAMESPACE, "service": GATEWAY}
     for bound, count in zip(BUCKETS, counters.buckets, strict=True):
         le = "+Inf" if bound == math.inf else f"{bound:g}"
         yield "http_request_duration_seconds_bucket", {**of, "le": le}, count
     yield "http_request_duration_seconds_count", of, counters.buckets[-1]
     yield "http_request_duration_seconds_sum", of, counters.seconds
-    yield "http_requests_total", {**of, "code": "200"}, counters.good
-    yield "http_requests_total", {**of, "code": "500"}, counters.bad
+    for name in SERVICES:
+        yield "http_requests_total", {**of, "service": name, "code": "200"}, counters.good[name]
+        yield "http_requests_total", {**of, "service": name, "code": "500"}, counters.bad[name]
     yield "support_complaints_total", {"namespace": NAMESPACE}, math.floor(counters.complaints)
     for number, pod in enumerate(_PODS):
         where = {"namespace": NAMESPACE, "pod": pod, "container": "gateway"}
