@@ -150,9 +150,11 @@ def helped(situation: Situation) -> str:
     fired = [t for t in situation.triggers if (b := soak.before.get(t.id)) and b.verdict == "firing"]
     cleared = [t.title for t in fired if t.verdict == "ok"]
     still = [t.title for t in fired if t.fires]
+    unseen = [t.title for t in fired if t.verdict in ("no_data", "stale") and not t.fires]
     new = [t.title for t in situation.firing if t not in fired]
     parts = [f"{_listed(cleared)} cleared"] if cleared else []
     parts += [f"{_listed(still)} still {'fires' if len(still) == 1 else 'fire'}"] if still else []
+    parts += [f"{_listed(unseen)} can't be seen"] if unseen else []
     parts += [f"{_listed(new)} {'fires' if len(new) == 1 else 'fire'} since"] if new else []
     return "; ".join(parts) or "nothing fired before, nothing fires now"
 

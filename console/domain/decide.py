@@ -10,6 +10,7 @@ from console.domain import events as e
 from console.domain.errors import Refused
 from console.domain.incident import NEEDS_PERSON, ComponentProgress, Incident, StepProgress, StepState
 from console.domain.outline import TriggerOutline
+from console.domain.soaking import kept_at_the_end
 
 Events = tuple[e.Event, ...]
 
@@ -341,7 +342,8 @@ def _record(incident: Incident, command: c.Record) -> Events:
         return _notice_outcome(incident, fact)
     _open(incident)
     if isinstance(fact, e.TriggersSeen):
-        return (fact,)
+        component = incident.components.get(fact.component)
+        return () if component and kept_at_the_end(incident, component) else (fact,)  # another console was faster
     if isinstance(fact, e.AdviceGiven):
         known = incident.advised
         return () if known and (known.components, known.text) == (fact.components, fact.text) else (fact,)

@@ -46,7 +46,7 @@ def last_soak(incident: Incident, soak_seconds: float, now: datetime) -> Soak | 
         return None
     ended_at, component = max(done, key=lambda pair: pair[0])
     left = soak_seconds - (now - ended_at).total_seconds()
-    return Soak(component, max(0.0, left), _before(incident, component), _kept_at_the_end(incident, component))
+    return Soak(component, max(0.0, left), _before(incident, component), kept_at_the_end(incident, component))
 
 
 def _before(incident: Incident, component: ComponentProgress) -> dict[str, Before]:
@@ -59,7 +59,8 @@ def _before(incident: Incident, component: ComponentProgress) -> dict[str, Befor
     return {t.trigger: Before(t.value, t.verdict) for t in kept.triggers} if kept else {}
 
 
-def _kept_at_the_end(incident: Incident, component: ComponentProgress) -> TriggersSeen | None:
+def kept_at_the_end(incident: Incident, component: ComponentProgress) -> TriggersSeen | None:
+    """What the triggers looked like when its last soak ended; None before anybody kept it."""
     for then in reversed(incident.seen):
         late_enough = component.ended_at is not None and then.at >= component.ended_at
         if then.event.occasion == "soak_ended" and then.event.component == component.id and late_enough:
@@ -67,9 +68,8 @@ def _kept_at_the_end(incident: Incident, component: ComponentProgress) -> Trigge
     return None
 
 
-def movement(before: float | None, now: float | None, threshold: float, above: bool) -> str:
+def movement(before: float | None, now: float | None, threshold: float) -> str:
     """`falling`, `rising` or `steady`, by more than a little of the threshold; empty where one of the two is not known."""
-    del above
     if before is None or now is None:
         return ""
     if abs(now - before) <= _CLEARLY * abs(threshold or before or 1.0):
