@@ -264,6 +264,9 @@ def _notices(incident: Incident, outline: Outline, now: datetime) -> Iterator[v.
             impact=notice.impact,
             subject=progress.subject if progress else "",
             text=progress.text if progress else "",
+            by=progress.by if progress else "",
+            attempt=progress.attempt if progress else 0,
+            retry_at=progress.retry_at if progress and found.state == "failed" else None,
         )
 
 
@@ -321,7 +324,8 @@ def _timeline(history: Sequence[e.Recorded], outline: Outline) -> Iterator[v.Tim
     """Newest first, back to the declaration of the incident that is shown."""
     for recorded in reversed(history):
         text, level = told_event(recorded.event, recorded.actor, outline)
-        yield v.TimelineItem(recorded.seq, recorded.at, recorded.actor, text, level)
+        notice = getattr(recorded.event, "notice", "")
+        yield v.TimelineItem(recorded.seq, recorded.at, recorded.actor, text, level, notice)
         if isinstance(recorded.event, e.IncidentDeclared):
             return
 

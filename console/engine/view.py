@@ -120,6 +120,9 @@ class NoticeView:
     impact: Impact | None = None  # given only if this applies
     subject: str = ""  # of the message that was, or is being, sent
     text: str = ""
+    by: str = ""  # who gave it, or tried to, the last time
+    attempt: int = 0  # of the last message; 0 when none was sent
+    retry_at: datetime | None = None  # when a failed one is tried again by itself
 
     @property
     def by_console(self) -> bool:
@@ -197,6 +200,7 @@ class TimelineItem:
     actor: str
     text: str
     level: Level = "plain"
+    notice: str = ""  # the id of the notice that it is about
 
 
 @dataclass(frozen=True, slots=True)
