@@ -18,6 +18,7 @@ from console.sandbox.cluster import (
     DASHBOARD,
     GATEWAY,
     MONITORING,
+    NAMESPACE,
     data_of,
     env_of,
     images_of,
@@ -72,6 +73,7 @@ class Systems:
         self.well_since: float | None = None
         """Since when the service is well again, by the wall clock; None while it is not, or when it never was ill."""
         self._was_ill = False
+        self._features: dict[str, str] = {}  # by dashboard pod
         self._tell = tell
         self._running = contextlib.AsyncExitStack()
         self._looks = 0
@@ -112,7 +114,7 @@ class Systems:
             self._start_cluster(), self._start_opas(), self._start_database(), self._start_repository()
         )
         await self._start_prometheus()
-        gateway = await self._site(health({"/health": self._gateway_health}))
+        gateway = await self._site(health({"/health": self._gateway_health, "/dashboard": self._dashboard_page}))
         grafana = await self._site(health({"/api/health": lambda: (200, {"database": "ok", "version": "12.1.0"})}))
         await self._site(self.sinks.app())
         await self._running.enter_async_context(MailServer(self.sinks))
@@ -178,6 +180,21 @@ class Systems:
     def _gateway_health(self) -> tuple[int, Any]:
         return (200, {"status": "ok"}) if self.service.healthy else (503, {"status": "overloaded"})
 
+    def _dashboard_page(self) -> tuple[int, Any]:
+        """What a user of the dashboard gets to see, by what its ready pods run."""
+        pods = ready_pods(self.kubernetes.cluster, DASHBOARD)
+        if not pods:
+            return 503, {"error": "no dashboard"}
+        self._start_dashboards()
+        shows = any(self._features[pod["metadata"]["uid"]] == "true" for pod in pods)
+        return 200, {"qec_features": shows, "release": ", ".join(sorted(set().union(*map(images_of, pods))))}
+
+    def _start_dashboards(self) -> None:
+        """What a container does: it reads the setting when it starts, and never again."""
+        setting = data_of(self.kubernetes.cluster, NAMESPACE, "dashboard-config").get("show_qec_features", "")
+        pods = ready_pods(self.kubernetes.cluster, DASHBOARD)
+        self._features = {(uid := p["metadata"]["uid"]): self._features.get(uid, setting) for p in pods}
+
     async def _live(self) -> None:
         """Looks at what is deployed, so that the service follows."""
         while True:
@@ -194,6 +211,7 @@ class Systems:
     async def in_place(self) -> frozenset[str]:
         """Which of the migration's components are there, by what runs and not by what is asked for."""
         self._mount()
+        self._start_dashboards()
         return EVERYTHING - {*self._gone_from_cluster(), *self._gone_from_opa(), *await self._gone_from_data()}
 
     def _mount(self) -> None:
