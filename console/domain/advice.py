@@ -5,7 +5,8 @@ Pure: rules in the order of their weight, the first that has something to say is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -107,31 +108,35 @@ def _open_to(situation: Situation, trigger: TriggerSign) -> tuple[str, ...]:
     return () if soaking and soaking.id in trigger.suggests else open_
 
 
-_MOST_COMBINED = 12  # components: beyond, the greedy choice is good enough, and nobody waits for the best one
+_MOST_COMBINED = 10  # components: beyond, the greedy choice is good enough, and nobody waits for the best one
 
 
 def _fewest(pointed: Iterable[tuple[str, ...]]) -> frozenset[str]:
     """The smallest set that holds one of each group; groups that are empty count for nothing."""
-    groups = [group for group in pointed if group]
+    groups = Counter(group for group in pointed if group)
     names = list(dict.fromkeys(name for group in groups for name in group))
-
-    def worth(name: str) -> tuple[int, int]:
-        return -sum(name in group for group in groups), sum(group.index(name) for group in groups if name in group)
-
+    worth = {name: _worth(name, groups) for name in names}
     if len(names) > _MOST_COMBINED:
         return _greedily(groups, worth)
+    wanted = [frozenset(group) for group in groups]
     for size in range(len(names) + 1):
-        covering = [c for c in combinations(names, size) if all(set(c) & set(group) for group in groups)]
+        covering = [c for c in combinations(names, size) if not any(group.isdisjoint(c) for group in wanted)]
         if covering:
-            return frozenset(min(covering, key=lambda c: sorted(worth(name) for name in c)))
+            return frozenset(min(covering, key=lambda c: sorted(worth[name] for name in c)))
     return frozenset()
 
 
-def _greedily(groups: list[tuple[str, ...]], worth: Callable[[str], tuple[int, int]]) -> frozenset[str]:
+def _worth(name: str, groups: Counter[tuple[str, ...]]) -> tuple[int, int]:
+    """Less is better: how few triggers name it, and how late in their lists."""
+    naming = [(group, times) for group, times in groups.items() if name in group]
+    return -sum(times for _, times in naming), sum(group.index(name) * times for group, times in naming)
+
+
+def _greedily(groups: Iterable[tuple[str, ...]], worth: Mapping[str, tuple[int, int]]) -> frozenset[str]:
     chosen: set[str] = set()
     for group in sorted(groups, key=len):
-        if not chosen & set(group):
-            chosen.add(min(group, key=worth))
+        if chosen.isdisjoint(group):
+            chosen.add(min(group, key=lambda name: worth[name]))
     return frozenset(chosen)
 
 
