@@ -19,7 +19,7 @@ from console.domain.advice import (
     smallest_rollback,
 )
 from console.domain.events import Verdict
-from console.domain.outline import ComponentOutline, StepOutline
+from console.domain.outline import ComponentOutline, FollowUpOutline, NoticeOutline, Outline, StepOutline
 from tests.domain.acting import OUTLINE, START, Acting
 
 SOAK = OUTLINE.soak_seconds
@@ -257,3 +257,44 @@ def test_a_notice_that_is_due_comes_before_the_soak() -> None:
     acting = Acting().declare().rolled_back("dash")
     due = (NoticeSign("team", "Tell the team", "due", -1.0),)
     assert advise(acting, sign(), notices=due).key == "acknowledge:team"
+
+
+def test_what_the_console_can_send_is_read_and_sent_not_acknowledged() -> None:
+    due = (NoticeSign("team", "Tell the team", "due", -1.0, by_console=True),)
+    advice = advise(Acting().declare(), sign(), notices=due)
+    assert (advice.key, advice.command) == ("notify:team", "notify team")
+    assert advice.text == "Due now: Tell the team. Read the draft, then send it."
+
+
+def test_a_message_that_may_not_have_arrived_is_looked_into_before_the_soak() -> None:
+    acting = Acting().declare().rolled_back("dash")
+    maybe = (NoticeSign("team", "Tell the team", "maybe_sent", None, True, "no answer"),)
+    assert advise(acting, sign(), notices=maybe).key == "acknowledge:team"
+    failed = (NoticeSign("team", "Tell the team", "failed", None, True, "401 Unauthorized"),)
+    advice = advise(acting, sign(), notices=failed)
+    assert advice.key == "notify:team"
+    assert "401 Unauthorized" in advice.text
+
+
+def test_a_failed_message_that_is_late_is_named_beside_what_burns() -> None:
+    failed = (NoticeSign("team", "Tell the team", "failed", -120.0, True, "no such host"),)
+    assert advise(Acting().declare(), sign("firing", "dash"), notices=failed).text.endswith("Overdue: Tell the team.")
+
+
+def test_what_is_touched_is_asked_once() -> None:
+    hanging = replace(OUTLINE, notices=(NoticeOutline("page", "Status page", 0.0, impact="user_facing"),))
+    acting = Acting(hanging).declare()
+    asked = advise(acting, sign())
+    assert asked.text == "Say whether this touches users: notices hang on it."
+    assert asked.key == "impact"
+    acting.do(c.StateImpact("user_facing", False, "nobody saw it"))
+    assert advise(acting, sign()).key != "impact"
+
+
+def test_after_the_end_what_is_left_to_do_is_counted() -> None:
+    left = Outline(title="A migration", followups=(FollowUpOutline("logs", "Review logs", "root_cause"),))
+    acting = Acting(left).declare()
+    acting.do(c.Resolve("done"))
+    assert advise(acting, sign()).text == "INC-0001 is resolved. 1 follow-up item is open."
+    acting.do(c.FinishFollowUp("logs", "read"))
+    assert advise(acting, sign()).text.startswith("Nothing to do")
