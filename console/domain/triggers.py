@@ -180,6 +180,9 @@ class TriggerReading:
     curve_seconds: float = 0.0  # how much time the curve covers
     suggests: tuple[str, ...] = ()  # components, by the series that cross where the rule tells them apart
     open_ended: bool = False  # `since` is only the earliest moment that the source was asked about
+    in_a_row: int = 0  # evaluations in a row that crossed the threshold, up to the newest
+    series: int = 0  # how many the query gave at the newest evaluation
+    crossing: int = 0  # how many of them break the rule
 
 
 # ---------------------------------------------------------------- the fold
@@ -294,6 +297,8 @@ def verdict(rule: TriggerRule, track: Track, now: datetime) -> TriggerReading:
         curve=track.curve,
         warnings=track.warnings,
         suggests=_suggested(rule, track),
+        series=newest.series,
+        crossing=newest.crossing,
     )
     if newest.value is None:
         last = next((e for e in reversed(track.evaluations) if e.value is not None), None)

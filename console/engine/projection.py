@@ -145,6 +145,9 @@ def _trigger(outline: TriggerOutline, incident: Incident, now: datetime, around:
         before_migration=reading.before_migration,
         was_firing=reading.was_firing_since is not None,
         impact=outline.impact,
+        in_a_row=reading.in_a_row,
+        series=reading.series,
+        crossing=reading.crossing,
     )
 
 

@@ -58,6 +58,9 @@ class TriggerView:
     before_migration: bool = False  # it was broken before the migration already
     was_firing: bool = False  # it fired until its data broke off
     impact: Impact | None = None  # what a person's word for it says is touched
+    in_a_row: int = 0  # evaluations in a row that crossed the threshold, up to the newest
+    series: int = 0  # how many the query gave at the newest evaluation
+    crossing: int = 0  # how many of them break the rule
 
 
 @dataclass(frozen=True, slots=True)
