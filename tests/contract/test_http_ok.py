@@ -13,6 +13,7 @@ import pytest
 
 from console.checks import http_ok, manual
 from console.engine.ports import Evidence
+from console.targets.web import LARGEST_BODY_BYTES
 from tests.contract.certificates import Certificates
 from tests.contract.loopback import Loopback, Reply, Request
 
@@ -100,7 +101,7 @@ async def test_values_of_the_json_are_compared(server: Loopback, wanted: dict[st
         (b"[" * 100_000, f"its body is not JSON: {'[' * 159}…"),
         (b'{"database": "\\u001b[31mbad"}', 'database is "\\u001b[31mbad", expected "ok"'),
         (b"[1]", 'database is missing, expected "ok"'),
-        (b" " * (http_ok.LARGEST_BODY_BYTES + 1), "its body is longer than 1024 KiB"),
+        (b" " * (LARGEST_BODY_BYTES + 1), "its body is longer than 1024 KiB"),
     ],
 )
 async def test_a_body_that_is_not_the_expected_json(server: Loopback, body: bytes, said: str) -> None:
