@@ -38,6 +38,7 @@ EXPECTED: Final = {
     "model_attributes_type": "a table",
     "date_type": "a date",
     "datetime_type": "a date and time",
+    "timezone_aware": "a date and time with its zone, like 2026-03-01T14:00:00Z",
     "time_type": "a time",
     "path_type": 'a path in quotes, like "backup/rules.yaml"',
     "path": "a path",

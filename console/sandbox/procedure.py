@@ -17,7 +17,7 @@ from console.config.options import format_duration, parse_duration
 from console.domain.errors import Failed
 
 _PACED: Final = re.compile(
-    r'^(?P<key>soak|for|after|every|stale_after|no_data_after) = "(?P<text>[^"]+)"', re.MULTILINE
+    r'^(?P<key>soak|for|after|every|stale_after|no_data_after|window|over|repeat|due) = "(?P<text>[^"]+)"', re.MULTILINE
 )
 """The durations that people wait for. Limits such as `timeout` stay as they are: the drill's systems are no faster."""
 _OFFERED: Final = re.compile(r"^#: ?", re.MULTILINE)

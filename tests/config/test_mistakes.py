@@ -80,6 +80,22 @@ CASES = [
         "known keys: drill, id, migrated_at, soak, title",
     ),
     Case(
+        "a moment without its zone",
+        INCIDENT + "migrated_at = «2026-03-01T14:00:00\n",
+        "expected a date and time with its zone, like 2026-03-01T14:00:00Z",
+    ),
+    Case(
+        "a follow-up item of an unknown section",
+        INCIDENT + '[[followup]]\nid = "x"\ntitle = "X"\nsection = «"rooot"\n',
+        'expected "root_cause", "prevention" or "recovery"',
+    ),
+    Case(
+        "an unknown key of a follow-up item",
+        INCIDENT + '[[followup]]\nid = "x"\n«titel = "X"\ntitle = "Y"\nsection = "recovery"\n',
+        'unknown key "titel" in followup "x"',
+        'did you mean "title"?',
+    ),
+    Case(
         "unknown option key of a target",
         INCIDENT + CLUSTER + '«contxt = "x"\n',
         'target "cluster"',
