@@ -18,15 +18,18 @@ from typing import Any, Final
 
 from console.domain.events import (
     ComponentFinished,
+    ImpactStated,
     IncidentDeclared,
     IncidentResolved,
     NoticeAcknowledged,
+    NoticeSent,
     Recorded,
 )
 from console.domain.outline import ComponentOutline, Outline
 from console.domain.triggers import span
 from console.sandbox.model.scenario import Scenario
 
+_GIVEN: Final = (NoticeSent, NoticeAcknowledged)
 TIMES: Final = ("declared", "first_word", "rolled_back", "recovered", "resolved")
 
 
@@ -90,7 +93,7 @@ def debrief(
     return Debrief(
         scenario=name,
         declared=after(declared.at),
-        first_word=min((after(r.at) for r in journal if isinstance(r.event, NoticeAcknowledged)), default=None),
+        first_word=min((after(r.at) for r in journal if isinstance(r.event, _GIVEN)), default=None),
         rolled_back=after(rolled_back) if rolled_back else None,
         recovered=after(well_since) if well_since else None,
         resolved=resolved,
@@ -145,13 +148,21 @@ def _last(times: Sequence[datetime], wanted: int) -> datetime | None:
 
 
 def _told(outline: Outline, journal: Sequence[Recorded], declared: datetime, pace: float) -> Iterator[Told]:
+    """The notices that were to be given: those that hang on something, once that was said to apply."""
     given: dict[str, datetime] = {}
+    applies: dict[str, datetime] = {}
     for recorded in journal:
-        if isinstance(recorded.event, NoticeAcknowledged):
+        if isinstance(recorded.event, NoticeSent | NoticeAcknowledged):
             given.setdefault(recorded.event.notice, recorded.at)
+        elif isinstance(recorded.event, ImpactStated) and recorded.event.applies:
+            applies.setdefault(recorded.event.impact, recorded.at)
     for notice in outline.notices:
+        begins = applies.get(notice.impact) if notice.impact else declared
+        if begins is None:
+            continue
+        due = ((begins - declared).total_seconds() + notice.after_seconds) * pace
         at = given.get(notice.id)
-        yield Told(notice.title, notice.after_seconds * pace, (at - declared).total_seconds() * pace if at else None)
+        yield Told(notice.title, due, (at - declared).total_seconds() * pace if at else None)
 
 
 def _forgotten(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from console.domain.events import (
     ComponentFinished,
     Event,
+    ImpactStated,
     IncidentDeclared,
     IncidentResolved,
     NoticeAcknowledged,
+    NoticeSent,
     Recorded,
 )
 from console.domain.outline import ComponentOutline, NoticeOutline, Outline
@@ -97,3 +100,18 @@ def test_without_a_declaration_there_is_that_to_say_and_no_more() -> None:
 def test_times_read_as_on_a_clock(seconds: float | None, shown: str) -> None:
     text = "\n".join(lines(Debrief("slow-analysis", declared=seconds), SLOW, [Debrief("slow-analysis", declared=42)]))
     assert f"declared{shown:>26}   best so far 0:42" in text
+
+
+def test_a_message_that_was_sent_is_told_as_one_that_was_given_by_hand() -> None:
+    result = found((60.0, declared()), (75.0, NoticeSent("team", "op", "ok")), length=100)
+    assert (result.first_word, result.told[0].given) == (75, 15)
+
+
+def test_what_hangs_on_something_is_due_once_that_is_said_to_apply() -> None:
+    outline = replace(OUTLINE, notices=(NoticeOutline("page", "The status page", 60, impact="user_facing"),))
+    begun = (60.0, IncidentDeclared("INC-1", "slow", "drill", outline, "digest"))
+    assert found(begun).told == ()
+    said = (160.0, ImpactStated("user_facing", True, "support says so"))
+    result = found(begun, said)
+    assert [(t.title, t.due, t.given) for t in result.told] == [("The status page", 160, None)]
+    assert any(f.startswith("The status page") for f in result.forgotten)
