@@ -24,7 +24,7 @@ def wrong_values(body: bytes, expected: Mapping[str, Any]) -> str:
     problems = [
         f"{'.'.join(path)} is {shown(found)}, expected {shown(value)}"
         for path, value in _wanted(expected)
-        if not _same(found := _at(document, path), value)
+        if not _same(found := at_path(document, path), value)
     ]
     return "; ".join(problems[:_SHOWN])
 
@@ -59,7 +59,7 @@ def _wanted(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[
             yield path, value
 
 
-def _at(document: Json, path: tuple[str, ...]) -> Json:
+def at_path(document: Json, path: tuple[str, ...]) -> Json:
     """What the document holds at a path; numbers count the items of a list from 0. MISSING when there is nothing."""
     for part in path:
         if isinstance(document, dict) and part in document:
