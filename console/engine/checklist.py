@@ -28,7 +28,7 @@ class Checklist:
         checks: Mapping[str, Check],
         timeouts: Mapping[str, float],
         clock: Clock,
-        known: Callable[[], Known] = Known,
+        known: Callable[[], Known],
     ) -> None:
         self.running: set[str] = set()
         self.unrecorded: dict[str, Evidence] = {}
@@ -64,7 +64,8 @@ class Checklist:
             self.running.discard(check_id)
         await self._runner.refresh()  # another console may have sent something meanwhile
         if self._runner.incident.last_change_seq != before:
-            evidence = Evidence("unknown", f"a step was sent while it ran; run it again (it said: {evidence.text})")
+            text = f"a step was sent while it ran; run it again (it said: {evidence.text})"
+            evidence = Evidence("unknown", text, evidence.detail)
         await self._keep(check_id, evidence, self._clock.monotonic() - started)
         return evidence
 
@@ -72,7 +73,7 @@ class Checklist:
         seconds = self._timeouts.get(check_id, DEFAULT_TIMEOUT_SECONDS)
         try:
             async with asyncio.timeout(seconds):
-                return await self._made(self._checks[check_id])
+                return await self._made(check_id)
         except TimeoutError:
             return Evidence("unknown", f"no answer within {span(seconds)}")
         except Failed as error:
@@ -80,28 +81,43 @@ class Checklist:
         except Exception as error:  # noqa: BLE001 - a check that can't be made has not passed, whatever the cause
             return Evidence("unknown", told(error))
 
-    async def _made(self, check: Check) -> Evidence:
+    async def _made(self, check_id: str) -> Evidence:
+        check = self._checks[check_id]
         if compare := getattr(check, "compare", None):
-            compared: Evidence = await compare(self._known())
+            compared: Evidence = await compare(check_id, self._known())
             return compared
         return await check.run()
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The checks whose standard is taken beforehand."""
+        return tuple(i for i, check in self._checks.items() if hasattr(check, "measure"))
+
     async def measure(self, ids: Sequence[str] = ()) -> tuple[BaselineTaken, ...]:
-        """What the checks that have a standard measure now; all of them when none is named. Refused when one can't."""
-        measured = {i: check for i, check in self._checks.items() if hasattr(check, "measure")}
+        """What the named checks measure as their standard, or all that take one, side by side. All of it or nothing.
+
+        Raises Refused for a check that takes none, Failed when one can't be measured.
+        """
         for check_id in ids:
-            if check_id not in measured:
-                known = ", ".join(measured) or "none"
-                raise Refused(f'there is no check "{check_id}" with a baseline', f"checks with one: {known}")
-        if not measured:
-            raise Refused("no check of the procedure has a baseline", 'add one of kind = "baseline"')
-        return tuple([await self._baseline(i, measured[i]) for i in ids or measured])
+            if check_id not in self.measured:
+                known = ", ".join(self.measured) or "none"
+                raise Refused(f'there is no check "{check_id}" that takes a baseline', f"checks that do: {known}")
+        if not self.measured:
+            raise Refused("no check of the procedure takes a baseline", 'add one of kind = "baseline"')
+        wanted = tuple(dict.fromkeys(ids)) or self.measured
+        found = await asyncio.gather(*(self._baseline(i, self._checks[i]) for i in wanted), return_exceptions=True)
+        taken = []
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+            taken.append(one)
+        return tuple(taken)
 
     async def _baseline(self, check_id: str, check: Any) -> BaselineTaken:
         seconds = self._timeouts.get(check_id, DEFAULT_TIMEOUT_SECONDS)
         try:
             async with asyncio.timeout(seconds):
-                found: Measurement = await check.measure()
+                found: Measurement = await check.measure(self._known())
         except TimeoutError:
             raise Failed(f"{check_id}: no answer within {span(seconds)}", "no baseline was taken") from None
         except Failed as error:

@@ -197,17 +197,23 @@ class Check(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the console knows by itself, for checks that compare with it. `readings` go by trigger, `baselines` by check."""
+    """What the console knows by itself at the moment `at`, for checks that compare with it.
 
+    `readings` go by trigger, `baselines` by check.
+    """
+
+    at: datetime
     readings: Mapping[str, TriggerReading] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)  # of the triggers
     baselines: Mapping[str, BaselineTaken] = field(default_factory=dict)
+    migrated_at: datetime | None = None
 
 
 class Comparison(Protocol):
     """A check that is judged against what the console knows; `run` alone could only say that it needs that."""
 
-    async def compare(self, known: Known) -> Evidence: ...
+    async def compare(self, check_id: str, known: Known) -> Evidence:
+        """`check_id` is the check's own, by which `known` names what was recorded of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +228,7 @@ class Measurement:
 class Measured(Protocol):
     """A check whose standard is taken beforehand: `baseline take` asks it."""
 
-    async def measure(self) -> Measurement:
+    async def measure(self, known: Known) -> Measurement:
         """Raises Failed with the reason when there is no value."""
 
 

@@ -333,8 +333,14 @@ class Session:
         return found
 
     def _known(self) -> Known:
-        titles = {t.id: t.title for t in self._parts.outline.triggers}
-        return Known(self.readings(), titles, self.runner.incident.baselines)
+        outline = self._parts.outline
+        return Known(
+            at=self._parts.clock.now(),
+            readings=self.readings(),
+            titles={t.id: t.title for t in outline.triggers},
+            baselines=self.runner.incident.baselines,
+            migrated_at=outline.migrated_at,
+        )
 
     def _component(self, component_id: str) -> ComponentProgress:
         incident = self.runner.incident

@@ -13,27 +13,27 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from console.config.options import FilePath, OneLine, PositiveDuration
 from console.config.options import Options as TableOptions
 from console.config.secrets import SecretReference
-from console.domain.difference import ABSENT
 from console.domain.errors import ConsoleError, Failed, Refused
-from console.engine.ports import Change, Description, Finding, Json, Probe, Progress, Proof, Receipt, canonical
+from console.engine.ports import Change, Description, Finding, Json, Probe, Progress, Proof, Receipt
 from console.targets.git.names import SHORT, RefName
 from console.targets.git.snapshot import Snapshots
 from console.targets.http import HttpUrl
 from console.targets.opa.archive import Archive, open_archive, read_archive
 from console.targets.opa.client import OpaTarget
-from console.targets.opa.goal import Decision, Goal, stored
+from console.targets.opa.goal import Goal, stored
 from console.targets.opa.home import CommandHome, FileHome, Home, HttpHome, run
-from console.targets.opa.paths import normal, path_of
+from console.targets.opa.paths import path_of
 from console.targets.opa.proof import proof_words, unproven, where_it_stands
 from console.targets.opa.published import Published, where_home_stands
 from console.targets.opa.pushed import Pushed
+from console.targets.opa.questions import DecisionProbe
 from console.targets.opa.scope import Scope, outside, scope_of
 from console.targets.opa.sending import carry_out
 from console.targets.opa.survey import AT_HOME, left_by, owned, survey
@@ -51,33 +51,6 @@ _SHOWN = 4
 
 Root = Annotated[str, StringConstraints(pattern=r"^[^\s]*$", max_length=300)]
 Command = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)]
-
-
-def _nothing() -> Any:
-    return ABSENT
-
-
-class DecisionProbe(TableOptions):
-    """A question whose answer is known, asked of every replica afterwards."""
-
-    path: Annotated[str, StringConstraints(pattern=r"^[^\s/]+(/[^\s/]+)*$", max_length=300)]
-    """The decision: `acgs/authz/allow`."""
-    given: Annotated[Any, Field(validation_alias="input", default_factory=_nothing)]
-    """The input: `{ user = "alice" }`."""
-    expect: Annotated[Any, Field(default_factory=_nothing)]
-    """The answer that is expected."""
-    undefined: bool = False
-    """The decision is expected to have no answer."""
-
-    @model_validator(mode="after")
-    def _one_expectation(self) -> DecisionProbe:
-        if (self.expect is ABSENT) is not self.undefined:
-            raise ValueError('either "expect" or "undefined = true"')
-        try:
-            canonical([value for value in (self.given, self.expect) if value is not ABSENT])
-        except TypeError:
-            raise ValueError("a date or time is written as text, in quotes") from None
-        return self
 
 
 class BundleHome(TableOptions):
@@ -170,7 +143,7 @@ class OpaRestore:
         self._source = options.source
         self._home = _home(options.bundle, target) if options.bundle else None
         self._wait_seconds = options.bundle.wait_seconds if options.bundle else 0.0
-        self._decisions = tuple(_decision(probe) for probe in options.decisions)
+        self._decisions = tuple(probe.decision() for probe in options.decisions)
         if self._home is not None and not self._home.readable:
             self.irreversible = f"what the {self._home.label} published can't be read back"
 
@@ -363,11 +336,6 @@ def _home(bundle: BundleHome, target: OpaTarget) -> Home:
 
 def _snapshots(source: Repository) -> Snapshots:
     return Snapshots(source.clone, source.tree)
-
-
-def _decision(probe: DecisionProbe) -> Decision:
-    given, expected = (v if v is ABSENT else normal(v) for v in (probe.given, probe.expect))
-    return Decision(path_of(probe.path), given, expected)
 
 
 def build(step_id: str, options: Options, target: OpaTarget) -> OpaRestore:

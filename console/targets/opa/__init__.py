@@ -2,8 +2,9 @@
 
 `replica.py` speaks to one of them and `wire.py` under it makes one exchange; `archive.py` (with `contents.py`) opens a bundle,
 `rego.py` and `paths.py` say what modules and data are about, `scope.py` what belongs to an archive, `goal.py` is a change on
-disk, `sending.py` carries it out and takes it back, `proof.py` reads back, `home.py` is where a bundle-managed OPA gets its
-bundle from, `wording.py` shows all that. Importing this package does not import httpx.
+disk, `sending.py` carries it out and takes it back, `proof.py` reads back, `questions.py` is how the file asks for decisions,
+`home.py` is where a bundle-managed OPA gets its bundle from, `wording.py` shows all that. Importing this package does not
+import httpx.
 """
 
 from __future__ import annotations

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from console.domain.difference import ABSENT, say
-from console.domain.errors import ConsoleError
-from console.engine.ports import Json, Probe
+from console.domain.errors import ConsoleError, Failed
+from console.domain.triggers import span
+from console.engine.ports import Probe
 from console.targets.opa.client import OpaTarget
 from console.targets.opa.goal import Claims, Decision, Goal, Standing, document_hash, text_hash
 from console.targets.opa.paths import equal, spelled, value_at
@@ -118,10 +120,26 @@ async def decisions_wrong(target: OpaTarget, goal: Goal) -> list[str]:
     return [f"{replica.label}: {text}" for replica, texts in zip(replicas, found, strict=True) for text in texts]
 
 
+async def asked_everywhere(target: OpaTarget, decision: Decision, seconds: float) -> list[tuple[Replica, Any]]:
+    """What each replica of the target decides, side by side: the answer, ABSENT for an undefined one, or the ConsoleError."""
+    answers = await asyncio.gather(*(_asked(replica, decision, seconds) for replica in target.replicas))
+    return list(zip(target.replicas, answers, strict=True))
+
+
+async def _asked(replica: Replica, decision: Decision, seconds: float) -> Any:
+    try:
+        async with asyncio.timeout(seconds):
+            return await replica.decide(decision.path, decision.given)
+    except TimeoutError:
+        return Failed(f"no answer within {span(seconds)}")
+    except ConsoleError as error:
+        return error
+
+
 async def _decisions_wrong(replica: Replica, decisions: Sequence[Decision]) -> list[str]:
     answers = await asyncio.gather(*(replica.decide(d.path, d.given) for d in decisions))
     return [
-        f"decision {spelled(d.path)} is {_shown(answer)}, expected {_shown(d.expected)}"
+        f"decision {spelled(d.path)} is {shown(answer)}, expected {shown(d.expected)}"
         for d, answer in zip(decisions, answers, strict=True)
         if not equal(answer, d.expected)
     ]
@@ -135,7 +153,8 @@ def _module_wrong(policy_id: str, wanted: str | None, policies: Mapping[str, Pol
     return f"module {clean_line(policy_id)} {state}"
 
 
-def _shown(value: Json) -> str:
+def shown(value: Any) -> str:
+    """A decision for people."""
     return "undefined" if value is ABSENT else clean_line(say(value), 80)
 
 
