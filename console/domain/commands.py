@@ -126,15 +126,29 @@ class StateImpact:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Send a notice, exactly as drafted. `again` is the reason for giving one again that was, or may have been, given."""
+    """Send a notice, exactly as drafted. `again` is the reason for giving one again that was, or may have been, given.
+
+    `at` is the moment: one that repeats needs no reason once it is due again. `follows` is the mark (`notices.mark`) of what
+    the person saw of the notice, so that a word about one message is never taken for another; None: not compared.
+    """
 
     notice: str
     op: str
     subject: str
     text: str
     to: str
-    attempt: int = 1
     again: str = ""
+    at: datetime | None = None
+    follows: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryNotice:
+    """The `attempt`-th sending of a message of which nothing was delivered, word for word, by the console itself."""
+
+    notice: str
+    op: str
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +224,7 @@ Command: TypeAlias = (
     | Attest
     | StateImpact
     | Notify
+    | RetryNotice
     | Snooze
     | TakeBaseline
     | AddFollowUp

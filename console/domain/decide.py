@@ -8,8 +8,16 @@ from typing import Any
 from console.domain import commands as c
 from console.domain import events as e
 from console.domain.errors import Refused
-from console.domain.incident import NEEDS_PERSON, ComponentProgress, Incident, StepProgress, StepState
-from console.domain.outline import TriggerOutline
+from console.domain.incident import (
+    NEEDS_PERSON,
+    ComponentProgress,
+    Incident,
+    NoticeProgress,
+    StepProgress,
+    StepState,
+)
+from console.domain.notices import given_already, mark
+from console.domain.outline import NoticeOutline, TriggerOutline
 from console.domain.soaking import kept_at_the_end
 
 Events = tuple[e.Event, ...]
@@ -34,7 +42,17 @@ def _declare(incident: Incident, command: c.Declare) -> Events:
         outline=command.outline,
         config_digest=command.config_digest,
     )
-    return (declared, *command.verdicts, *((command.seen,) if command.seen else ()))
+    return (*_left_open(incident), declared, *command.verdicts, *((command.seen,) if command.seen else ()))
+
+
+def _left_open(incident: Incident) -> Events:
+    """A new incident never waits for the last word of the one before, and does not hide that nobody knows what became of it."""
+    reason = "a new incident was declared before anybody knew what became of it"
+    return tuple(
+        e.NoticeMaybeSent(i, progress.op, reason)
+        for i, progress in incident.notices.items()
+        if progress.state == "sending"
+    )
 
 
 def _revise(incident: Incident, command: c.ReviseProcedure) -> Events:
@@ -156,20 +174,38 @@ def _waive(incident: Incident, command: c.Waive) -> Events:
 
 
 def _acknowledge(incident: Incident, command: c.Acknowledge) -> Events:
-    _open(incident)
-    known = [n.id for n in incident.outline.notices]
-    if command.notice not in known:
-        raise Refused(f'there is no notice "{command.notice}"', "notices: " + (", ".join(known) or "none"))
-    outline = incident.outline.notice(command.notice)
-    done = incident.acknowledged.get(command.notice)
-    if done and not (outline and outline.repeat_seconds):
-        raise Refused(
-            f"notice {command.notice} was acknowledged at {done.at:%H:%M:%S} UTC by {done.by}", "nothing to do"
-        )
-    if (progress := incident.notices.get(command.notice)) and progress.state == "sending":
-        raise Refused(f"notice {command.notice} is being sent just now", "wait for its outcome")
+    """Given by other means, or seen to have arrived. After the end too: what may have been sent stays a question until then."""
+    outline = _notice(incident, command.notice)
+    progress = incident.notices.get(outline.id)
+    if progress and progress.state == "sending":
+        raise _being_sent(outline, progress)
+    if incident.phase == "resolved" and not (progress and progress.state == "maybe_sent"):
+        _open(incident)
+    repeats = outline.repeat_seconds is not None
+    if progress and progress.state in ("sent", "acknowledged") and not repeats:
+        raise Refused(_told_of(outline, progress), "nothing to do")
     note = _words(command.note, "an acknowledgement needs a note: who was told, and how?")
-    return (e.NoticeAcknowledged(command.notice, note),)
+    return (e.NoticeAcknowledged(outline.id, note),)
+
+
+def _notice(incident: Incident, notice_id: str) -> NoticeOutline:
+    """The notice by the incident's own plan; refused before any incident."""
+    if incident.phase == "none":
+        _open(incident)
+    outline = incident.outline.notice(notice_id)
+    if outline is None:
+        known = ", ".join(n.id for n in incident.outline.notices) or "none"
+        raise Refused(f'there is no notice "{notice_id}"', f"notices: {known}")
+    return outline
+
+
+def _being_sent(outline: NoticeOutline, progress: NoticeProgress) -> Refused:
+    return Refused(f"notice {outline.id} is being sent since {progress.at:%H:%M:%S} UTC", "wait for its outcome")
+
+
+def _told_of(outline: NoticeOutline, progress: NoticeProgress) -> str:
+    word = "acknowledged" if progress.state == "acknowledged" else "sent"
+    return f"notice {outline.id} was {word} at {progress.at:%H:%M:%S} UTC by {progress.by}"
 
 
 def _count(incident: Incident, command: c.Count) -> Events:
@@ -217,40 +253,69 @@ def _state_impact(incident: Incident, command: c.StateImpact) -> Events:
 
 
 def _notify(incident: Incident, command: c.Notify) -> Events:
-    _open(incident)
-    outline = incident.outline.notice(command.notice)
-    if outline is None:
-        known = ", ".join(n.id for n in incident.outline.notices) or "none"
-        raise Refused(f'there is no notice "{command.notice}"', f"notices: {known}")
+    """After the end it tells of the end: a message of its own, and the only one that is sent then."""
+    outline = _notice(incident, command.notice)
     if not command.text.strip():
         raise Refused(f"notice {outline.id} has no text", "a message says something")
     progress = incident.notices.get(outline.id)
+    if progress and progress.state == "sending":
+        raise _being_sent(outline, progress)
+    if command.follows not in (None, mark(progress)):
+        raise Refused(f"{_became(outline, progress)} meanwhile", "look at it again, then decide")
+    again = command.again.strip()
+    if progress and not again and given_already(incident, outline, command.at):
+        raise _needs_reason(outline, progress)
+    message = (command.op, command.subject, command.text, command.to)
+    same = progress is not None and progress.op == command.op
+    if progress and same and message != (progress.op, progress.subject, progress.text, progress.to):
+        raise Refused(f"message {command.op} of notice {outline.id} is another one", "nothing was sent")
+    attempt = progress.attempt + 1 if progress and same else 1
+    ended = incident.phase == "resolved"
+    return (
+        e.NoticeSending(
+            outline.id, command.op, attempt, command.subject, command.text, command.to, again, resolved=ended
+        ),
+    )
+
+
+def _became(outline: NoticeOutline, progress: NoticeProgress | None) -> str:
     if progress is None:
-        return (_sending(command),)
-    if progress.state == "sending":
-        raise Refused(f"notice {outline.id} is being sent since {progress.at:%H:%M:%S} UTC", "wait for its outcome")
-    if progress.state == "maybe_sent" and not command.again.strip():
-        raise Refused(
+        return f"notice {outline.id} begins anew with another incident, declared"
+    if progress.state in ("sent", "acknowledged"):
+        return _told_of(outline, progress)
+    word = "may have been sent" if progress.state == "maybe_sent" else "failed"
+    return f"notice {outline.id} {word} at {progress.at:%H:%M:%S} UTC ({progress.detail})"
+
+
+def _needs_reason(outline: NoticeOutline, progress: NoticeProgress) -> Refused:
+    if progress.state == "maybe_sent":
+        return Refused(
             f"notice {outline.id} may have been sent already: {progress.detail}",
             f'look, then: ack {outline.id} --note "it arrived", or: notify {outline.id} --again "it did not arrive"',
         )
-    if progress.state in ("sent", "acknowledged") and not (outline.repeat_seconds or command.again.strip()):
-        raise Refused(
-            f"notice {outline.id} was given at {progress.at:%H:%M:%S} UTC by {progress.by}",
-            f'to give it again: notify {outline.id} --again "why"',
-        )
-    return (_sending(command),)
+    return Refused(_told_of(outline, progress), f'to give it again: notify {outline.id} --again "why"')
 
 
-def _sending(command: c.Notify) -> e.NoticeSending:
-    return e.NoticeSending(
-        command.notice,
-        command.op,
-        command.attempt,
-        command.subject,
-        command.text,
-        command.to,
-        command.again.strip(),
+def _retry_notice(incident: Incident, command: c.RetryNotice) -> Events:
+    """Only where nothing was delivered, only the message that a person sent, and only while somebody waits for it."""
+    outline = _notice(incident, command.notice)
+    failed = incident.notices.get(outline.id)
+    if failed is None or failed.state != "failed" or failed.op != command.op or failed.retry_at is None:
+        raise Refused(f"notice {outline.id} has no message {command.op} to try again")
+    if command.attempt != failed.attempt + 1:
+        raise Refused(f"notice {outline.id} was tried again already, attempt {failed.attempt}")
+    if failed.resolved != (incident.phase == "resolved"):
+        raise Refused(f"notice {outline.id} is withdrawn: the incident is {incident.phase}")
+    return (
+        e.NoticeSending(
+            outline.id,
+            failed.op,
+            command.attempt,
+            failed.subject,
+            failed.text,
+            failed.to,
+            resolved=failed.resolved,
+        ),
     )
 
 
@@ -263,11 +328,16 @@ def _notice_outcome(incident: Incident, fact: e.NoticeSent | e.NoticeMaybeSent |
 
 def _snooze(incident: Incident, command: c.Snooze) -> Events:
     _open(incident)
-    if incident.outline.notice(command.notice) is None:
-        known = ", ".join(n.id for n in incident.outline.notices) or "none"
-        raise Refused(f'there is no notice "{command.notice}"', f"notices: {known}")
+    outline = _notice(incident, command.notice)
+    progress = incident.notices.get(outline.id)
+    if progress and progress.state == "sending":
+        raise _being_sent(outline, progress)
+    if progress and progress.state == "maybe_sent":
+        raise _needs_reason(outline, progress)
+    if progress and progress.state in ("sent", "acknowledged") and outline.repeat_seconds is None:
+        raise Refused(_told_of(outline, progress), "there is nothing to put off")
     reason = _words(command.reason, "snoozing a notice needs a reason", "--reason")
-    return (e.NoticeSnoozed(command.notice, command.until, reason),)
+    return (e.NoticeSnoozed(outline.id, command.until, reason),)
 
 
 def _take_baseline(_: Incident, command: c.TakeBaseline) -> Events:
@@ -451,6 +521,7 @@ _RULES: dict[type[Any], Callable[[Incident, Any], Events]] = {
     c.Attest: _attest,
     c.StateImpact: _state_impact,
     c.Notify: _notify,
+    c.RetryNotice: _retry_notice,
     c.Snooze: _snooze,
     c.TakeBaseline: _take_baseline,
     c.AddFollowUp: _add_followup,

@@ -312,7 +312,10 @@ class BaselineTaken:
 
 @dataclass(frozen=True, slots=True)
 class NoticeSending:
-    """On disk before a byte of the message leaves. `again`: why a notice that was, or may have been, given is given again."""
+    """On disk before a byte of the message leaves. `again`: why a notice that was, or may have been, given is given again.
+
+    `resolved`: it tells of the end.
+    """
 
     notice: str
     op: str
@@ -321,6 +324,7 @@ class NoticeSending:
     text: str
     to: str
     again: str = ""
+    resolved: bool = False
     type: Literal["notice_sending"] = "notice_sending"
 
 

@@ -280,11 +280,19 @@ def _acknowledged(incident: Incident, event: e.NoticeAcknowledged, recorded: e.R
         detail=event.note,
         given_at=recorded.at,
         times_given=known.times_given + 1,
+        retry_at=None,
+        resolved=incident.phase == "resolved",
     )
     return replace(
-        _notice(incident, event.notice, progress),
+        _notice(_awake(incident, event.notice), event.notice, progress),
         acknowledged=MappingProxyType({**incident.acknowledged, event.notice: word}),
     )
+
+
+def _awake(incident: Incident, notice_id: str) -> Incident:
+    """A snooze holds for the turn that it was asked for: giving the notice ends it, whatever the clocks say."""
+    kept = {i: word for i, word in incident.snoozed.items() if i != notice_id}
+    return replace(incident, snoozed=MappingProxyType(kept))
 
 
 def _notice(incident: Incident, notice_id: str, progress: NoticeProgress) -> Incident:
@@ -293,10 +301,11 @@ def _notice(incident: Incident, notice_id: str, progress: NoticeProgress) -> Inc
 
 def _notice_sending(incident: Incident, event: e.NoticeSending, recorded: e.Recorded) -> Incident:
     known = incident.notices.get(event.notice)
+    by_itself = known is not None and known.op == event.op and not event.again
     progress = NoticeProgress(
         "sending",
         recorded.at,
-        recorded.actor,
+        known.by if known and by_itself else recorded.actor,
         op=event.op,
         attempt=event.attempt,
         subject=event.subject,
@@ -304,6 +313,7 @@ def _notice_sending(incident: Incident, event: e.NoticeSending, recorded: e.Reco
         to=event.to,
         given_at=known.given_at if known else None,
         times_given=known.times_given if known else 0,
+        resolved=event.resolved,
     )
     return _notice(incident, event.notice, progress)
 
@@ -311,7 +321,7 @@ def _notice_sending(incident: Incident, event: e.NoticeSending, recorded: e.Reco
 def _notice_sent(incident: Incident, event: e.NoticeSent, recorded: e.Recorded) -> Incident:
     known = incident.notices[event.notice]
     return _notice(
-        incident,
+        _awake(incident, event.notice),
         event.notice,
         replace(
             known,

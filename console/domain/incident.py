@@ -148,6 +148,7 @@ class NoticeProgress:
     """How far a notice is. `op` names the message that is or was sent, the same for each attempt at it.
 
     `given_at` is when it was last given, by sending or by other means; a notice that repeats counts from there.
+    `resolved`: the message tells of the end, so that it is awaited after it too.
     """
 
     state: NoticeProgressState
@@ -162,6 +163,7 @@ class NoticeProgress:
     given_at: datetime | None = None
     times_given: int = 0
     retry_at: datetime | None = None
+    resolved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
