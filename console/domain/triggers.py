@@ -1,166 +1,71 @@
-"""Whether a rule is broken: the fold over a trigger's evaluations, and the verdict that a reader may draw from it at any time.
+"""Whether a rule is broken: the verdict that a reader may draw at any time from what the fold in `evaluations.py` knows.
 
-The sampler calls `observe` with every answer and every failure of a metric source, and `verdict` whenever somebody looks.
-An *evaluation* is what the query gave at one instant: the worst of its series, or nothing. Evaluations of one state in a row
-make a *run*. The semantics are those of a Prometheus alerting rule (https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/):
-`for` means crossed at every evaluation, and one that is not crossed, empty or left out starts it anew. Unlike Prometheus,
-the series of a query count together: they may take turns at being the worst.
+The sampler calls `observe` with every answer and every failure of a metric source, and `verdict` whenever somebody looks. The
+semantics are those of a Prometheus alerting rule (https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/),
+held to the real one at every evaluation by tests/real/test_triggers_equal_prometheus.py:
 
-Silence is never health: `ok` rests on a number that is fresh, from a source that answered when it was last asked.
+- Each series counts by itself: one that is beyond the threshold has a breach of its own, and one evaluation at which it is not
+  beyond, is NaN, or is not there ends that breach. The trigger stands as its oldest breach does; the worst series is shown.
+- `for`: the breach goes on at every evaluation from its first one on, and that is so long ago, to the second itself.
+- NaN is beyond nothing; the infinities compare like numbers. The threshold itself is not beyond.
+
+Where it is more than such a rule, deliberately:
+
+- Silence is never health: `ok` rests on a number that is fresh, from a source that answered when it was last asked. An empty
+  answer, or NaN alone, is `no_data`, where a rule would be inactive; an old one is `stale`. A trigger that fired before the
+  silence says so until something healthy is seen, also while it is only pending again.
+- An evaluation that was left out is one that nobody saw: the breach begins anew, unless the past tells what was missed.
+- `consecutive`: so many evaluations in a row, beside `for`. A past in coarse steps counts as few as it has.
+- `clear`: once beyond the threshold, a series breaks the rule until it is seen at this value or better (a Schmitt trigger,
+  before `for` and `consecutive`). While every series is silent none forgets that; a series that ends while others go on is over.
+- A breach since before the migration is marked: it was there before what is rolled back.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
-from typing import Final, Literal, Protocol, TypeAlias
 
+from console.domain.amounts import amount, clock_time, span, with_unit
+from console.domain.evaluations import (
+    CURVE_POINTS,
+    LATE_EVALUATIONS,
+    AnyReading,
+    AnySample,
+    Evaluation,
+    Failure,
+    Labels,
+    Run,
+    Standing,
+    Track,
+    fires,
+    observe,
+    shifted,
+)
 from console.domain.events import Verdict
+from console.domain.rule import CURVE_SECONDS, LONGEST_GAP_STEPS, TriggerRule
 
-CURVE_SECONDS: Final = 1800.0
-"""How much of the past is kept for the eye."""
-CURVE_POINTS: Final = 120
-STALE_AFTER_EVALUATIONS: Final = 3
-SHORTEST_STALE_AFTER_SECONDS: Final = 30.0
-NO_DATA_AFTER_SECONDS: Final = 300.0
-"""Prometheus itself forgets a sample after this long: its default look-back."""
-RUNS_REMEMBERED: Final = 8
-"""How many runs older than the window are kept: enough to know since when a trigger fires, or fired before the silence."""
-
-State = Literal["crossed", "clear", "missing"]
-Labels: TypeAlias = tuple[tuple[str, str], ...]
-MOST_LABELS: Final = 20
-"""How many series that break a rule are kept by name: what they suggest is asked, and nobody reads more."""
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerRule:
-    """What a trigger asks of its samples. `above`: fires above the threshold; otherwise below it. All durations in seconds."""
-
-    id: str
-    title: str
-    threshold: float
-    above: bool = True
-    unit: str = ""
-    for_seconds: float = 0.0
-    every_seconds: float = 15.0
-    stale_after_seconds: float | None = None  # None: three evaluations, at least 30 s
-    no_data_after_seconds: float | None = None  # None: 5 min, and never sooner than stale
-    suggests: tuple[str, ...] = ()
-    suggests_by: Mapping[str, Mapping[str, tuple[str, ...]]] = field(
-        default_factory=dict
-    )  # label, its value, components
-    consecutive: int = 1  # how many evaluations in a row must cross the threshold
-    clear: float | None = (
-        None  # hysteresis: a crossed trigger is clear again only beyond this value; None: the threshold
-    )
-    migrated_at: datetime | None = None  # what is broken since before this moment was broken already
-
-    @property
-    def stale_after(self) -> float:
-        """The age in seconds from which the newest sample says nothing about now."""
-        if self.stale_after_seconds is not None:
-            return self.stale_after_seconds
-        return max(STALE_AFTER_EVALUATIONS * self.every_seconds, SHORTEST_STALE_AFTER_SECONDS)
-
-    @property
-    def no_data_after(self) -> float:
-        """The age in seconds from which there is no newest sample any more."""
-        if self.no_data_after_seconds is not None:
-            return self.no_data_after_seconds
-        return max(NO_DATA_AFTER_SECONDS, self.stale_after)
-
-    @property
-    def longest_gap(self) -> float:
-        """Two evaluations further apart than this many seconds have one missing between them."""
-        return 1.5 * self.every_seconds
-
-    @property
-    def window_seconds(self) -> float:
-        """How much of the past is needed for a verdict that is right at once, and for the curve."""
-        return max(self.for_seconds, CURVE_SECONDS) + 2 * self.every_seconds
-
-    def crosses(self, value: float, before: State | None) -> bool:
-        """Whether the value breaks the rule. `before` is the state of the evaluation before it: where hysteresis would go."""
-        del before
-        return value > self.threshold if self.above else value < self.threshold
-
-    def worst(self, values: Iterable[float]) -> float:
-        return max(values) if self.above else min(values)
-
-
-class AnySample(Protocol):
-    """The shape of a metric source's sample. The samples of one evaluation carry the same `at`, one for each series."""
-
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def value(self) -> float: ...
-    @property
-    def labels(self) -> tuple[tuple[str, str], ...]: ...
-
-
-class AnyReading(Protocol):
-    """The shape of a metric source's answer."""
-
-    @property
-    def samples(self) -> Sequence[AnySample]: ...
-    @property
-    def warnings(self) -> tuple[str, ...]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The source could not answer, in one clean line."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What the query gave at one instant. `value` is the worst number among its series, None when there was no number."""
-
-    at: datetime
-    value: float | None = None
-    series: int = 0
-    crossing: int = 0  # how many series break the rule
-    not_a_number: int = 0  # how many series are NaN: neither healthy nor crossing
-    worst: str = ""  # the labels of the worst series, when there are several
-    crossing_labels: tuple[Labels, ...] = ()  # of the series that break the rule, at most MOST_LABELS of them
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Evaluations of one state in a row, none missing between them."""
-
-    state: State
-    start: datetime
-    end: datetime
-
-    @property
-    def seconds(self) -> float:
-        return (self.end - self.start).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """Everything that is known of one trigger. Made by `observe` alone; a new one is empty."""
-
-    evaluations: tuple[Evaluation, ...] = ()  # of the window, oldest first
-    settled: tuple[Run, ...] = ()  # what the evaluations before the window came to
-    runs: tuple[Run, ...] = ()  # the settled ones continued by the window's
-    curve: tuple[float, ...] = ()
-    known_from: datetime | None = None  # the earliest moment that the source was asked about
-    failure: str = ""
-    failing_since: datetime | None = None
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def newest(self) -> Evaluation | None:
-        return self.evaluations[-1] if self.evaluations else None
+__all__ = [
+    "CURVE_POINTS",
+    "CURVE_SECONDS",
+    "LATE_EVALUATIONS",
+    "AnyReading",
+    "AnySample",
+    "Evaluation",
+    "Failure",
+    "Labels",
+    "Run",
+    "Track",
+    "TriggerReading",
+    "TriggerRule",
+    "amount",
+    "clock_time",
+    "observe",
+    "shifted",
+    "span",
+    "verdict",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,106 +90,12 @@ class TriggerReading:
     crossing: int = 0  # how many of them break the rule
 
 
-# ---------------------------------------------------------------- the fold
-
-
-def observe(
-    rule: TriggerRule, track: Track, outcome: AnyReading | Failure, at: datetime, covers_seconds: float = 0.0
-) -> Track:
-    """The track after the source's answer or failure, received at `at`.
-
-    `covers_seconds` tells a reading of the past, which speaks for so many seconds before `at`, from one of the present, which
-    says by its emptiness that there is nothing now. Samples may come late and in any order; those from before the window, or
-    from the future by more than `stale_after`, are dropped. A second answer for the same instant replaces the first.
-    """
-    if isinstance(outcome, Failure):
-        return replace(track, failure=outcome.reason, failing_since=track.failing_since or at)
-    found = _evaluations(rule, outcome.samples)
-    if not found and not covers_seconds:
-        found = [Evaluation(at)]
-    future = at + timedelta(seconds=rule.stale_after)
-    settled = () if track.settled and track.settled[-1].end > future else track.settled
-    merged = {
-        e.at: e for e in (*track.evaluations, *found) if e.at <= future and (not settled or e.at > settled[-1].end)
-    }
-    settled, kept = _settle(rule, settled, sorted(merged.values(), key=lambda e: e.at))
-    asked_from = at - timedelta(seconds=covers_seconds)
-    return Track(
-        evaluations=kept,
-        settled=settled,
-        runs=_continue(rule, settled, kept),
-        curve=_curve(rule, kept),
-        known_from=min(asked_from, track.known_from or asked_from),
-        warnings=outcome.warnings,
-    )
-
-
-def _evaluations(rule: TriggerRule, samples: Sequence[AnySample]) -> list[Evaluation]:
-    ordered = sorted(samples, key=lambda s: s.at)
-    return [_evaluation(rule, at, list(group)) for at, group in groupby(ordered, key=lambda s: s.at)]
-
-
-def _evaluation(rule: TriggerRule, at: datetime, samples: Sequence[AnySample]) -> Evaluation:
-    numbers = [s for s in samples if not math.isnan(s.value)]
-    count, not_a_number = len(samples), len(samples) - len(numbers)
-    if not numbers:
-        return Evaluation(at, None, count, 0, not_a_number)
-    value = rule.worst(s.value for s in numbers)
-    crossing = [s.labels for s in numbers if rule.crosses(s.value, None)]
-    labels = next(s.labels for s in numbers if s.value == value) if count > 1 else ()
-    worst = ", ".join(f"{name}={text}" for name, text in labels)
-    return Evaluation(at, value, count, len(crossing), not_a_number, worst, tuple(crossing[:MOST_LABELS]))
-
-
-def _settle(
-    rule: TriggerRule, settled: tuple[Run, ...], evaluations: Sequence[Evaluation]
-) -> tuple[tuple[Run, ...], tuple[Evaluation, ...]]:
-    """Evaluations from before the window become runs, so that a breach of days takes no more room than one of minutes."""
-    if not evaluations:
-        return settled, ()
-    edge = evaluations[-1].at - timedelta(seconds=rule.window_seconds + 2 * rule.every_seconds)
-    old = [e for e in evaluations if e.at < edge]
-    return _continue(rule, settled, old)[-RUNS_REMEMBERED:], tuple(evaluations[len(old) :])
-
-
-def _continue(rule: TriggerRule, runs: tuple[Run, ...], evaluations: Iterable[Evaluation]) -> tuple[Run, ...]:
-    continued = list(runs)
-    for evaluation in evaluations:
-        last = continued[-1] if continued else None
-        state = _state(rule, evaluation, last.state if last else None)
-        if last and last.state == state and _seconds(last.end, evaluation.at) <= rule.longest_gap:
-            continued[-1] = Run(state, last.start, evaluation.at)
-        else:
-            continued.append(Run(state, evaluation.at, evaluation.at))
-    return tuple(continued)
-
-
-def _state(rule: TriggerRule, evaluation: Evaluation, before: State | None) -> State:
-    if evaluation.value is None:
-        return "missing"
-    return "crossed" if rule.crosses(evaluation.value, before) else "clear"
-
-
-def _curve(rule: TriggerRule, evaluations: Sequence[Evaluation]) -> tuple[float, ...]:
-    """The last values, thinned to the worst of each stretch so that no peak is lost."""
-    if not evaluations:
-        return ()
-    oldest = evaluations[-1].at - timedelta(seconds=CURVE_SECONDS)
-    values = [e.value for e in evaluations if e.value is not None and e.at >= oldest and math.isfinite(e.value)]
-    stretch = math.ceil(len(values) / CURVE_POINTS) or 1
-    return tuple(rule.worst(values[i : i + stretch]) for i in range(0, len(values), stretch))
-
-
-def _seconds(earlier: datetime, later: datetime) -> float:
-    return (later - earlier).total_seconds()
-
-
 # ---------------------------------------------------------------- the verdict
 
 
 def verdict(rule: TriggerRule, track: Track, now: datetime) -> TriggerReading:
     """What may be said at `now`; staleness shows by time alone, without another sample."""
-    newest = track.newest
+    newest, standing = track.newest, track.standing
     if newest is None:
         reason = f"no data yet; source failing: {track.failure}" if track.failure else "not asked yet"
         return TriggerReading("no_data", reason, since=track.failing_since, warnings=track.warnings)
@@ -296,15 +107,18 @@ def verdict(rule: TriggerRule, track: Track, now: datetime) -> TriggerReading:
         age_seconds=age,
         curve=track.curve,
         warnings=track.warnings,
-        suggests=_suggested(rule, track),
+        curve_seconds=track.curve_seconds,
+        suggests=_suggested(rule, standing),
+        in_a_row=standing.in_a_row,
         series=newest.series,
-        crossing=newest.crossing,
+        crossing=len(standing.breaking),
     )
     if newest.value is None:
-        last = next((e for e in reversed(track.evaluations) if e.value is not None), None)
-        reason = _joined(_nothing(newest), _last_seen(rule, last, now), _failing(track))
-        reading = replace(reading, age_seconds=_seconds(last.at, now) if last else None)
-        return _silent(rule, track, now, replace(reading, since=track.runs[-1].start, reason=reason))
+        reason = _joined(_nothing(newest), _last_seen(rule, standing, now), _failing(track))
+        seen = _seconds(standing.number_at, now) if standing.number_at else None
+        return _silent(
+            rule, track, now, replace(reading, age_seconds=seen, since=standing.runs[-1].start, reason=reason)
+        )
     if age > rule.no_data_after:
         gone = newest.at + timedelta(seconds=rule.no_data_after)
         reason = _joined(f"no sample for {span(age)}", _failing(track))
@@ -312,15 +126,16 @@ def verdict(rule: TriggerRule, track: Track, now: datetime) -> TriggerReading:
     if track.failure or abs(age) > rule.stale_after:
         since, reason = _stale_since(rule, track, newest.at, age), _stale_reason(rule, track, newest.value, age, now)
         return _silent(rule, track, now, replace(reading, verdict="stale", since=since, reason=reason))
-    return _judged(rule, track, reading, _comparison(rule, newest.value), _series(newest), now)
+    return _judged(rule, track, reading, newest, newest.value, now)
 
 
-def _suggested(rule: TriggerRule, track: Track) -> tuple[str, ...]:
+def _suggested(rule: TriggerRule, standing: Standing) -> tuple[str, ...]:
     """What the series that cross point to by their labels; where they don't, what the rule points to as a whole."""
-    seen = next((e for e in reversed(track.evaluations) if e.value is not None), None)
+    if not rule.suggests_by:
+        return rule.suggests
     named = dict.fromkeys(
         component
-        for labels in (seen.crossing_labels if seen else ())
+        for labels in standing.named
         for name, text in labels
         for component in rule.suggests_by.get(name, {}).get(text, ())
     )
@@ -328,54 +143,80 @@ def _suggested(rule: TriggerRule, track: Track) -> tuple[str, ...]:
 
 
 def _judged(
-    rule: TriggerRule, track: Track, reading: TriggerReading, comparison: str, series: str, now: datetime
+    rule: TriggerRule, track: Track, reading: TriggerReading, newest: Evaluation, value: float, now: datetime
 ) -> TriggerReading:
     """The verdict on a fresh number."""
-    run = track.runs[-1]
-    reading = replace(reading, since=run.start, open_ended=_is_open_ended(rule, track))
-    if run.state == "clear":
-        return replace(reading, verdict="ok", reason=_joined(comparison, series))
-    reading = replace(reading, held_seconds=run.seconds)
-    if _fired(rule, run):
-        longer = " or longer" if reading.open_ended else ""
-        held = f" for {span(run.seconds)}{longer}, at every evaluation" if run.seconds else ""
-        return replace(reading, verdict="firing", reason=_joined(comparison + held, series))
-    held = f" for {span(run.seconds)} of {span(rule.for_seconds)}"
-    reading = replace(reading, verdict="pending", reason=_joined(comparison + held, series))
-    return _remember_firing(reading, _fired_before(rule, track.runs[:-1]), now, "the data broke off")
+    standing = track.standing
+    comparison, series = _comparison(rule, value), _series(newest, len(standing.breaking))
+    oldest = standing.oldest
+    if oldest is None:
+        since, open_ended = standing.runs[-1].start, _is_open_ended(rule, track, standing.runs[-1].start)
+        return replace(reading, verdict="ok", since=since, open_ended=open_ended, reason=_joined(comparison, series))
+    comparison = comparison if rule.crosses(value) else f"{comparison}, {_not_clear(rule)}"
+    reading = replace(
+        reading,
+        since=oldest.start,
+        held_seconds=_seconds(oldest.start, newest.at),
+        open_ended=_is_open_ended(rule, track, oldest.start),
+        before_migration=_broken_before_migration(rule, standing),
+    )
+    migration = _since_before_migration(rule, now) if reading.before_migration else ""
+    if fires(rule, oldest, newest.at, standing.ordinal):
+        reason = _joined(comparison + _held(rule, reading), migration, series)
+        return replace(reading, verdict="firing", reason=reason)
+    reason = _joined(comparison + _of_what_is_needed(rule, reading), migration, series)
+    reading = replace(reading, verdict="pending", reason=reason)
+    return _remember_firing(rule, reading, _fired_before(standing.runs[:-1]), now, "the data broke off")
 
 
 def _silent(rule: TriggerRule, track: Track, now: datetime, reading: TriggerReading) -> TriggerReading:
-    return _remember_firing(reading, _fired_before(rule, track.runs), now, "the source fell silent")
+    return _remember_firing(rule, reading, _fired_before(track.standing.runs), now, "the source fell silent")
 
 
-def _remember_firing(reading: TriggerReading, fired: Run | None, now: datetime, end: str) -> TriggerReading:
+def _remember_firing(
+    rule: TriggerRule, reading: TriggerReading, fired: datetime | None, now: datetime, end: str
+) -> TriggerReading:
     """A firing trigger is never cleared by silence: whoever reads the verdict reads what it was before."""
     if fired is None:
         return reading
-    reason = f"{reading.reason}; was FIRING since {clock_time(fired.start, now)} until {end}"
-    return replace(reading, reason=reason, was_firing_since=fired.start)
+    reason = f"{reading.reason}; was FIRING since {clock_time(fired, now)} until {end}"
+    before = reading.before_migration or (rule.migrated_at is not None and fired < rule.migrated_at)
+    return replace(reading, reason=reason, was_firing_since=fired, before_migration=before)
 
 
-def _fired(rule: TriggerRule, run: Run) -> bool:
-    return run.state == "crossed" and run.seconds >= rule.for_seconds
-
-
-def _fired_before(rule: TriggerRule, runs: Sequence[Run]) -> Run | None:
-    """The last run that fired, unless something healthy was seen since."""
+def _fired_before(runs: Sequence[Run]) -> datetime | None:
+    """Since when it fired the last time, unless something healthy was seen since."""
     for run in reversed(runs):
         if run.state == "clear":
             return None
-        if _fired(rule, run):
-            return run
+        if run.fired:
+            return run.fired
     return None
 
 
-def _is_open_ended(rule: TriggerRule, track: Track) -> bool:
-    first = track.runs[0]
-    if track.known_from is None or len(track.runs) > 1:
+def _broken_before_migration(rule: TriggerRule, standing: Standing) -> bool:
+    """Whether the breach goes on since before the migration, as far as anybody saw: silence in between ends nothing."""
+    if rule.migrated_at is None or standing.oldest is None:
         return False
-    return _seconds(track.known_from, first.start) <= rule.longest_gap
+    if standing.oldest.start < rule.migrated_at:
+        return True
+    earlier = standing.runs[:-1]
+    if standing.oldest.start > standing.runs[-1].start:
+        return False  # other series broke before it; this one did not
+    for run in reversed(earlier):
+        if run.state == "clear":
+            return False
+        if run.state == "crossed" and run.start < rule.migrated_at:
+            return True
+    return False
+
+
+def _is_open_ended(rule: TriggerRule, track: Track, since: datetime) -> bool:
+    runs = track.standing.runs
+    if track.known_from is None or len(runs) > 1 or since != runs[0].start:
+        return False
+    gap = max(rule.longest_gap, LONGEST_GAP_STEPS * track.known_step_seconds)
+    return _seconds(track.known_from, since) <= gap
 
 
 def _stale_since(rule: TriggerRule, track: Track, newest: datetime, age: float) -> datetime | None:
@@ -393,14 +234,14 @@ def _stale_reason(rule: TriggerRule, track: Track, value: float, age: float, now
     if age < -rule.stale_after:
         return _joined(_failing(track), f"{last} is {span(-age)} ahead of this machine's clock")
     if track.failure:
-        return _joined(_failing(track), _last_seen(rule, track.newest, now))
+        return _joined(_failing(track), _last_seen(rule, track.standing, now))
     return f"{last} is {span(age)} old, stale after {span(rule.stale_after)}"
 
 
-def _last_seen(rule: TriggerRule, last: Evaluation | None, now: datetime) -> str:
-    if last is None or last.value is None:
+def _last_seen(rule: TriggerRule, standing: Standing, now: datetime) -> str:
+    if standing.number is None or standing.number_at is None:
         return ""
-    return f"last value {amount(last.value, rule.unit)}, {span(max(_seconds(last.at, now), 0.0))} ago"
+    return f"last value {amount(standing.number, rule.unit)}, {span(max(_seconds(standing.number_at, now), 0.0))} ago"
 
 
 def _failing(track: Track) -> str:
@@ -408,6 +249,8 @@ def _failing(track: Track) -> str:
 
 
 def _nothing(newest: Evaluation) -> str:
+    if newest.lacking:
+        return newest.lacking
     if not newest.series:
         return "the query finds nothing"
     return f"no number: {'the only series is' if newest.series == 1 else f'all {newest.series} series are'} NaN"
@@ -415,17 +258,41 @@ def _nothing(newest: Evaluation) -> str:
 
 def _comparison(rule: TriggerRule, value: float) -> str:
     crossed, held = (">", "≤") if rule.above else ("<", "≥")
-    sign = crossed if rule.crosses(value, None) else held
+    sign = crossed if rule.crosses(value) else held
     left, right = amount(value, rule.unit), amount(rule.threshold, rule.unit)
     if left == right and value != rule.threshold:  # 30.0004 is not "30 > 30"
-        left = _with_unit(f"{value:.12g}", rule.unit)
+        left = with_unit(f"{value:.12g}", rule.unit)
     return f"{left} {sign} {right}"
 
 
-def _series(newest: Evaluation) -> str:
+def _not_clear(rule: TriggerRule) -> str:
+    clear = rule.threshold if rule.clear is None else rule.clear
+    return f"but not back {'down' if rule.above else 'up'} to {amount(clear, rule.unit)} since it crossed"
+
+
+def _held(rule: TriggerRule, reading: TriggerReading) -> str:
+    longer = " or longer" if reading.open_ended else ""
+    held = f" for {span(reading.held_seconds)}{longer}, at every evaluation" if reading.held_seconds else ""
+    return f"{held}, {reading.in_a_row} in a row" if rule.consecutive > 1 else held
+
+
+def _of_what_is_needed(rule: TriggerRule, reading: TriggerReading) -> str:
+    parts = []
+    if rule.for_seconds:
+        parts.append(f"for {span(reading.held_seconds)} of {span(rule.for_seconds)}")
+    if rule.consecutive > 1:
+        parts.append(f"{reading.in_a_row} of {rule.consecutive} evaluations in a row")
+    return f" {', '.join(parts)}"
+
+
+def _since_before_migration(rule: TriggerRule, now: datetime) -> str:
+    return f"since before the migration ({clock_time(rule.migrated_at, now)})" if rule.migrated_at else ""
+
+
+def _series(newest: Evaluation, crossing: int) -> str:
     if newest.series == 1:
         return ""
-    counted = f"{newest.crossing} of {newest.series} series" if newest.crossing else f"{newest.series} series"
+    counted = f"{crossing} of {newest.series} series" if crossing else f"{newest.series} series"
     worst = f", worst {newest.worst}" if newest.worst else ""
     nan = f", {newest.not_a_number} NaN" if newest.not_a_number else ""
     return counted + worst + nan
@@ -435,37 +302,5 @@ def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def amount(value: float, unit: str) -> str:
-    """A measured value for people: four significant digits, whole numbers whole, the unit behind."""
-    if not math.isfinite(value):
-        return _with_unit({math.inf: "∞", -math.inf: "-∞"}.get(value, "NaN"), unit)
-    size = abs(value)
-    if size and not 1e-4 <= size < 1e15:  # beyond these nobody counts digits
-        return _with_unit(f"{value:.4g}", unit)
-    digits = max(0, 3 - math.floor(math.log10(size))) if size else 0
-    text = f"{value:.{digits}f}"
-    return _with_unit(text.rstrip("0").rstrip(".") if "." in text else text, unit)
-
-
-def _with_unit(number: str, unit: str) -> str:
-    return f"{number} {unit}" if unit else number
-
-
-def span(seconds: float) -> str:
-    """A duration for people, its two largest units: "7 m 12 s", "2 h 5 m", "1.5 s", "400 ms"."""
-    if 0 < seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10 and seconds != int(seconds):  # below ten seconds a tenth matters
-        return f"{seconds:.1f} s"
-    left = int(seconds)
-    parts: list[str] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])
-
-
-def clock_time(at: datetime, now: datetime) -> str:
-    """The time of day, with its date when that is not today's."""
-    return f"{at:%H:%M:%S} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+def _seconds(earlier: datetime, later: datetime) -> float:
+    return (later - earlier).total_seconds()

@@ -165,10 +165,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One answer of a metric source: no sample means that it knows of none. Warnings are the source's own words."""
+    """One answer of a metric source: no sample means that it knows of none. Warnings are the source's own words.
+
+    `lacking` says why there is no number yet, where the source knows better than "nothing found".
+    """
 
     samples: tuple[Sample, ...]
     warnings: tuple[str, ...] = ()
+    lacking: str = ""
 
 
 class MetricSource(Protocol):
