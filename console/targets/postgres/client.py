@@ -50,6 +50,19 @@ class PostgresTarget:
             yield transaction
 
     @asynccontextmanager
+    async def looking(self, limits: Limits) -> AsyncIterator[Transaction]:
+        """A transaction in which the server lets nothing be written."""
+        async with self._transaction(limits, read_only=True) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def reading(self, limits: Limits) -> AsyncIterator[Transaction]:
+        """The same, in which the server itself refuses whatever would write."""
+        async with self._transaction(limits) as transaction:
+            await transaction.only_read()
+            yield transaction
+
+    @asynccontextmanager
     async def effect(self, limits: Limits, permit: Permit) -> AsyncIterator[Transaction]:
         """A transaction that is committed at the end of the block.
 
@@ -62,7 +75,7 @@ class PostgresTarget:
             await transaction.commit(permit)
 
     @asynccontextmanager
-    async def _transaction(self, limits: Limits) -> AsyncIterator[Transaction]:
+    async def _transaction(self, limits: Limits, *, read_only: bool = False) -> AsyncIterator[Transaction]:
         # psycopg and libpq are loaded when a database is first asked, and not in the loop's thread.
         session = await asyncio.to_thread(importlib.import_module, "console.targets.postgres.session")
         connection = await session.connect(
@@ -70,7 +83,7 @@ class PostgresTarget:
         )
         transaction: Transaction = session.Transaction(connection, self.context, limits, self._redactor)
         try:
-            await transaction.begin()
+            await transaction.begin(read_only=read_only)
             yield transaction
         finally:
             await transaction.end()

@@ -69,7 +69,7 @@ class Transaction:
         self._redactor = redactor
         self._seconds = limits.statement_seconds + limits.lock_seconds + GRACE_SECONDS
 
-    async def begin(self) -> None:
+    async def begin(self, *, read_only: bool = False) -> None:
         if self._connection.info.server_version < OLDEST:
             raise Refused(f"PostgreSQL {self._place}: PostgreSQL 14 or newer is needed", "nothing was changed")
         settings = {
@@ -84,11 +84,12 @@ class Transaction:
         }
         calls = [sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings.items()]
         memory = sql.SQL("set_config('work_mem', {}, true)").format(f"{WORK_MEMORY_MEGABYTES}MB")
+        access = sql.SQL(", READ ONLY" if read_only else "")  # left out, the server's own rule
         await self._run(
             sql.SQL(
-                "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT {};"
+                "BEGIN ISOLATION LEVEL REPEATABLE READ{}; SELECT {};"
                 " SELECT {} WHERE pg_size_bytes(current_setting('work_mem')) < {}"
-            ).format(sql.SQL(", ").join(calls), memory, WORK_MEMORY_MEGABYTES * 1024 * 1024),
+            ).format(access, sql.SQL(", ").join(calls), memory, WORK_MEMORY_MEGABYTES * 1024 * 1024),
             None,
         )
 
@@ -97,8 +98,34 @@ class Transaction:
         cursor = await self._run(query, parameters or {})
         return await cursor.fetchall() if cursor.description else []
 
+    async def selected(self, query: str, parameters: Mapping[str, Any], most: int) -> tuple[tuple[str, ...], list[Row]]:
+        """The columns' names and at most so many rows of somebody else's query.
+
+        It is sent as the query of a cursor: the server takes one statement there and no more, and only one that reads.
+        """
+        cursor = self._connection.cursor(name="rollback_console")
+
+        async def fetched() -> list[Row]:
+            await cursor.execute(query.encode(), parameters)
+            return await cursor.fetchmany(most)
+
+        rows = await self._told(fetched())
+        return tuple(column.name for column in cursor.description or ()), rows
+
     async def row(self, query: sql.Composable | str, parameters: Mapping[str, Any] | None = None) -> Row:
         return (await self.rows(query, parameters))[0]
+
+    async def named_rows(
+        self, query: sql.Composable | str, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[tuple[str, ...], list[Row]]:
+        """The same, with the names of the columns."""
+        cursor = await self._run(query, parameters or {})
+        names = tuple(clean_line(column.name) for column in cursor.description or ())
+        return names, await cursor.fetchall() if cursor.description else []
+
+    async def only_read(self) -> None:
+        """From here on a statement that writes is an error."""
+        await self._run("SET TRANSACTION READ ONLY", None)
 
     async def commit(self, permit: Permit) -> None:  # noqa: ARG002 - to have one is the point
         """The one call that makes anything lasting.
@@ -127,8 +154,12 @@ class Transaction:
 
     async def _run(self, query: sql.Composable | str, parameters: Mapping[str, Any] | None) -> psycopg.AsyncCursor[Row]:
         statement = query.as_bytes(self._connection) if isinstance(query, sql.Composable) else query.encode()
+        return await self._told(self._connection.execute(statement, parameters))
+
+    async def _told(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Within bounds, and with its errors in words."""
         try:
-            return await self._bounded(self._connection.execute(statement, parameters))
+            return await self._bounded(work)
         except psycopg.Error as error:
             if isinstance(error, psycopg.OperationalError) and (error.sqlstate is None or self._connection.closed):
                 reason = clean_line(str(error).split("\n")[0]) or "the connection broke"
