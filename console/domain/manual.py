@@ -42,7 +42,7 @@ def _counter(outline: TriggerOutline, counted: Sequence[Counted], now: datetime)
         "firing" if crosses else "ok",
         f"{words} {sign} {amount(outline.threshold, outline.unit)}",
         value=value,
-        since=_crossed_since(outline, counted, window, now) if crosses else None,
+        since=_since(outline, counted, window, now, crosses=crosses),
         age_seconds=0.0,
         curve=tuple(
             _sum_at(counted, window, now - window + window * (i + 1) / _CURVE_POINTS) for i in range(_CURVE_POINTS)
@@ -56,15 +56,18 @@ def _sum_at(counted: Sequence[Counted], window: timedelta, at: datetime) -> floa
     return max(0.0, float(sum(one.count for one in counted if at - window < one.at <= at)))
 
 
-def _crossed_since(
-    outline: TriggerOutline, counted: Sequence[Counted], window: timedelta, now: datetime
+def _since(
+    outline: TriggerOutline, counted: Sequence[Counted], window: timedelta, now: datetime, *, crosses: bool
 ) -> datetime | None:
-    """Backwards over the moments at which the sum changed, to the first of those that crossed without a break."""
+    """Backwards over the moments at which the sum changed, to the first of those that were as now without a break.
+
+    None for one that has never been otherwise.
+    """
     moments = sorted({m for one in counted for m in (one.at, one.at + window) if m <= now}, reverse=True)
     since = None
     for moment in moments:
         value = _sum_at(counted, window, moment)
-        if not (value > outline.threshold if outline.above else value < outline.threshold):
-            break
+        if (value > outline.threshold if outline.above else value < outline.threshold) is not crosses:
+            return since
         since = moment
-    return since
+    return since if crosses else None

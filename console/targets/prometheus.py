@@ -138,9 +138,18 @@ class PrometheusTarget:
         return await self._in_thread(lambda: self._query(promql, lookback_seconds))
 
     async def query_range(
-        self, promql: str, seconds: float, step_seconds: float, *, lookback_seconds: float | None = None
+        self,
+        promql: str,
+        seconds: float,
+        step_seconds: float,
+        *,
+        lookback_seconds: float | None = None,
+        until: datetime | None = None,
     ) -> Answer:
-        """The query at every step of the last so many seconds, ending now; asked in parts when there are many points."""
+        """The query at every step of so many seconds, ending at `until` or now; asked in parts when there are many points."""
+        if until is not None:  # a moment that somebody named is the same one on every clock
+            end = until.timestamp()
+            return await self._in_thread(lambda: self._range(promql, seconds, step_seconds, lookback_seconds, end))
         return await self._in_thread(lambda: self._query_range(promql, seconds, step_seconds, lookback_seconds))
 
     async def close(self) -> None:
@@ -196,8 +205,10 @@ class PrometheusTarget:
         # It was asked about the wrong stretch of time; its answer told what its clock is.
         return self._range(promql, seconds, step, lookback_seconds)
 
-    def _range(self, promql: str, seconds: float, step: float, lookback_seconds: float | None) -> Answer:
-        end = self._clock.now().timestamp() + self._ahead_seconds
+    def _range(
+        self, promql: str, seconds: float, step: float, lookback_seconds: float | None, until: float | None = None
+    ) -> Answer:
+        end = until if until is not None else self._clock.now().timestamp() + self._ahead_seconds
         steps = int(seconds / step)
         series: list[Series] = []
         warnings: list[str] = []

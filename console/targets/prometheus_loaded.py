@@ -1,4 +1,4 @@
-"""What a Prometheus has loaded of the rules and scrape jobs that a step names, and what it should have loaded.
+"""What a Prometheus has loaded of the rules and scrape jobs that a step or a check names, and what it should have loaded.
 
 `/api/v1/rules` and the scrape pools say what is in use. A job also counts as loaded while the configuration in use names it: the
 pool of a new one is made some seconds later, and until then it would look as if it were gone.
@@ -126,6 +126,44 @@ class Loaded:
         return f"loaded, {up} of {len(targets)} targets up" + (f" ({errors[0]})" if errors else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule as the server evaluates it, all texts clean. `state` is empty for one that records and does not alert."""
+
+    name: str
+    group: str
+    query: str
+    health: str
+    """`ok`, `err`, or `unknown` before its first evaluation."""
+    error: str
+    state: str
+    """`inactive`, `pending` or `firing`; another word before its first evaluation."""
+
+    def goes_by(self, name: str) -> bool:
+        return name in (self.name, self.group)
+
+
+async def read_rules(admin: PrometheusAdmin) -> tuple[Rule, ...]:
+    """Every rule that is loaded, as it stands now. Raises Failed."""
+    try:
+        return tuple(_rule(group, rule) for group, rule in await _all_rules(admin))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise admin.target.failed(f"an answer that is not understood ({type(error).__name__})") from None
+
+
+def _rule(group: Mapping[str, Any], rule: Mapping[str, Any]) -> Rule:
+    evaluated = not str(rule.get("lastEvaluation", _NEVER)).startswith(_NEVER)
+    state = str(rule.get("state", "unknown")) if rule.get("type") == "alerting" else ""
+    return Rule(
+        name=clean_line(str(rule.get("name", ""))),
+        group=clean_line(str(group.get("name", ""))),
+        query=clean_line(str(rule.get("query", ""))),
+        health=clean_line(str(rule.get("health", "unknown"))) if evaluated else "unknown",
+        error=clean_line(str(rule.get("lastError") or "")),
+        state=clean_line(state),
+    )
+
+
 async def read_loaded(admin: PrometheusAdmin, wishes: Sequence[Expectation]) -> Loaded:
     """Reads it now. Raises Failed."""
     try:
@@ -152,15 +190,19 @@ async def _rules(admin: PrometheusAdmin, names: set[str]) -> dict[str, list[Mapp
     """The rules of each name: those that are called so, and those of a group that is."""
     if not names:
         return {}
+    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
+    for group, rule in await _all_rules(admin):
+        for name in names & {rule.get("name"), group.get("name")}:
+            found[name].append(rule)
+    return found
+
+
+async def _all_rules(admin: PrometheusAdmin) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Each rule with its group."""
     data = await admin.read("/api/v1/rules", exclude_alerts="true")
     if data is None:
         raise admin.target.failed("it has no /api/v1/rules")
-    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
-    for group in data.get("groups", ()):
-        for rule in group.get("rules", ()):
-            for name in names & {rule.get("name"), group.get("name")}:
-                found[name].append(rule)
-    return found
+    return [(group, rule) for group in data.get("groups", ()) for rule in group.get("rules", ())]
 
 
 async def _targets(admin: PrometheusAdmin, names: set[str]) -> dict[str, list[Mapping[str, Any]]]:

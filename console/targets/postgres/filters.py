@@ -1,5 +1,7 @@
 """The `where` of a step: the procedure's own SQL condition, checked to be one condition, with its values bound and never pasted.
 
+The query of a check is held to the same.
+
 It stands in parentheses in several statements. Whatever could end the parentheses, the statement or the rest of the line is
 refused; the values go to the server apart from the text.
 """
@@ -75,7 +77,7 @@ def check_parameters(filters: list[Filter], parameters: Mapping[str, Any]) -> No
     if missing := sorted(wanted - set(parameters)):
         raise BadFilter(f"parameters lacks {', '.join(missing)}")
     if unused := sorted(set(parameters) - wanted):
-        raise BadFilter(f"no condition uses the parameter {', '.join(unused)}; it is written %({unused[0]})s")
+        raise BadFilter(f"nothing uses the parameter {', '.join(unused)}; it is written %({unused[0]})s")
 
 
 def _tokens(condition: str) -> Iterator[re.Match[str]]:
@@ -84,7 +86,7 @@ def _tokens(condition: str) -> Iterator[re.Match[str]]:
     for token in _TOKEN.finditer(condition):
         kind, text = token.lastgroup, token[0]
         if text == ";":
-            raise BadFilter('one condition and no ";"')
+            raise BadFilter('no ";" in it')
         if kind == "comment":
             raise BadFilter("no comments; write them in the file")
         if kind == "dollar":
