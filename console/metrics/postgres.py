@@ -88,7 +88,7 @@ class PostgresSource:
 
     async def _rows(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         try:
-            async with asyncio.timeout(LIMIT_SECONDS), self._target.looking(self._limits) as transaction:
+            async with asyncio.timeout(LIMIT_SECONDS), self._target.reading(self._limits) as transaction:
                 return await transaction.selected(self._sql, dict(self._options.parameters), MOST_SERIES + 1)
         except TimeoutError:
             raise self._failed(f"no answer within {span(LIMIT_SECONDS)}") from None

@@ -50,16 +50,9 @@ class PostgresTarget:
             yield transaction
 
     @asynccontextmanager
-    async def looking(self, limits: Limits) -> AsyncIterator[Transaction]:
-        """A transaction in which the server lets nothing be written."""
-        async with self._transaction(limits, read_only=True) as transaction:
-            yield transaction
-
-    @asynccontextmanager
     async def reading(self, limits: Limits) -> AsyncIterator[Transaction]:
         """The same, in which the server itself refuses whatever would write."""
-        async with self._transaction(limits) as transaction:
-            await transaction.only_read()
+        async with self._transaction(limits, read_only=True) as transaction:
             yield transaction
 
     @asynccontextmanager

@@ -98,6 +98,17 @@ class Transaction:
         cursor = await self._run(query, parameters or {})
         return await cursor.fetchall() if cursor.description else []
 
+    async def row(self, query: sql.Composable | str, parameters: Mapping[str, Any] | None = None) -> Row:
+        return (await self.rows(query, parameters))[0]
+
+    async def named_rows(
+        self, query: sql.Composable | str, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[tuple[str, ...], list[Row]]:
+        """The same, with the names of the columns."""
+        cursor = await self._run(query, parameters or {})
+        names = tuple(clean_line(column.name) for column in cursor.description or ())
+        return names, await cursor.fetchall() if cursor.description else []
+
     async def selected(self, query: str, parameters: Mapping[str, Any], most: int) -> tuple[tuple[str, ...], list[Row]]:
         """The columns' names and at most so many rows of somebody else's query.
 
@@ -111,21 +122,6 @@ class Transaction:
 
         rows = await self._told(fetched())
         return tuple(column.name for column in cursor.description or ()), rows
-
-    async def row(self, query: sql.Composable | str, parameters: Mapping[str, Any] | None = None) -> Row:
-        return (await self.rows(query, parameters))[0]
-
-    async def named_rows(
-        self, query: sql.Composable | str, parameters: Mapping[str, Any] | None = None
-    ) -> tuple[tuple[str, ...], list[Row]]:
-        """The same, with the names of the columns."""
-        cursor = await self._run(query, parameters or {})
-        names = tuple(clean_line(column.name) for column in cursor.description or ())
-        return names, await cursor.fetchall() if cursor.description else []
-
-    async def only_read(self) -> None:
-        """From here on a statement that writes is an error."""
-        await self._run("SET TRANSACTION READ ONLY", None)
 
     async def commit(self, permit: Permit) -> None:  # noqa: ARG002 - to have one is the point
         """The one call that makes anything lasting.
