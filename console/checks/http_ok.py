@@ -46,9 +46,10 @@ class HttpOk:
                 found = await health_of(client, options.url, options, limit_seconds=LIMIT_SECONDS, timer=self._timer)
         except NotAsked as error:
             return Evidence("unknown", f"{self._where} can't be asked from here: {error}")
+        detail = (f"GET {self._where}", *found.detail)
         if found.healthy:
-            return Evidence("pass", found.words)
-        return Evidence("fail", f"{self._where}: {found.words}")
+            return Evidence("pass", found.words, detail)
+        return Evidence("fail", f"{self._where}: {found.words}", detail)
 
 
 def build(options: Options, target: None = None) -> Check:

@@ -20,9 +20,9 @@ from pydantic import Field
 from console.config.options import FilePath, PositiveDuration
 from console.config.options import Options as TableOptions
 from console.domain.triggers import span
-from console.targets.http import excerpt, status_words, why
+from console.targets.http import excerpt, is_web_page, status_words, why
 from console.targets.json_values import wrong_values
-from console.targets.text import clean_line
+from console.targets.text import clean_line, clean_lines
 from console.targets.web import LARGEST_BODY_BYTES, bounded
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _OUR_OWN: Final = frozenset(
     (errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
 )
 """Errors of this machine: no way out, no file handle left. They say nothing about the address."""
+_SHOWN_BYTES: Final = 4096
+_SHOWN_LINES: Final = 12
 
 
 class Healthy(TableOptions):
@@ -57,10 +59,11 @@ class Healthy(TableOptions):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`words` say what was answered, or what is wrong; of somebody else's text, clean and bounded."""
+    """`words` say what was answered, or what is wrong, and `detail` what was seen; of others' text, clean and bounded."""
 
     healthy: bool
     words: str
+    detail: tuple[str, ...] = ()
 
 
 class NotAsked(Exception):
@@ -74,6 +77,19 @@ class _Answer:
     body: bytes
     complete: bool
     seconds: float
+    version: str = ""
+    certificate_until: str = ""
+
+    @property
+    def detail(self) -> tuple[str, ...]:
+        """The status line, how long it took, and the beginning of the body."""
+        lines = [f"{self.version} {status_words(self.status)}".strip(), f"complete after {_latency(self.seconds)}"]
+        lines += [f"redirects to {clean_line(self.location)}"] if self.location else []
+        lines += [f"certificate valid until {self.certificate_until}"] if self.certificate_until else []
+        if is_web_page(self.body):
+            return (*lines, f"body: {excerpt(self.body)}")
+        shown = clean_lines(self.body[:_SHOWN_BYTES].decode("utf-8", "replace"), _SHOWN_LINES)
+        return (*lines, "body:", *shown) if shown else (*lines, "an empty body")
 
     def __str__(self) -> str:
         return f"{self.status} in {_latency(self.seconds)}"
@@ -96,8 +112,15 @@ async def health_of(
             client.stream("GET", url, headers=dict(headers or {})) as response,
         ):
             body, complete = await bounded(response)
-            location = response.headers.get("location", "")
-            answer = _Answer(response.status_code, location, body, complete, timer() - started)
+            answer = _Answer(
+                status=response.status_code,
+                location=response.headers.get("location", ""),
+                body=body,
+                complete=complete,
+                seconds=timer() - started,
+                version=clean_line(response.http_version),
+                certificate_until=_certificate_until(response),
+            )
     except TimeoutError:
         return Health(False, f"no answer within {span(limit_seconds)}")
     except Exception as error:  # noqa: BLE001 -- httpx lets errors of TLS, sockets and codecs through as they are
@@ -105,7 +128,15 @@ async def health_of(
             raise NotAsked(ours) from None
         return Health(False, why(error))
     problem = _problem(answer, wanted)
-    return Health(not problem, problem or str(answer))
+    return Health(not problem, problem or str(answer), answer.detail)
+
+
+def _certificate_until(response: httpx.Response) -> str:
+    """Until when the certificate holds that was shown and accepted; empty without TLS."""
+    stream = response.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream is not None else None
+    shown: dict[str, Any] = (tls.getpeercert() if tls is not None else None) or {}
+    return clean_line(str(shown.get("notAfter", "")))
 
 
 def without_query(url: str) -> str:

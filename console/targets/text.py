@@ -61,6 +61,13 @@ def clean_line(text: str, limit: int = LINE_LIMIT) -> str:
     return _bounded(" ".join(_harmless(text, limit).split()), limit)
 
 
+def clean_lines(text: str, lines: int = 12, limit: int = LINE_LIMIT) -> tuple[str, ...]:
+    """The same, line by line: the first `lines` that are not blank, and a last "…" where there are more."""
+    found = [clean_line(line, limit) for line in clean(text, (lines + 1) * limit).split("\n")]
+    told = [line for line in found if line]
+    return (*told[:lines], _ELLIPSIS) if len(told) > lines else tuple(told)
+
+
 def _harmless(text: str, limit: int) -> str:
     # Nobody reads more than the limit, so a flood is cut before it is looked at, with room for what will be dropped.
     room = 4 * limit + 1000

@@ -101,14 +101,6 @@ class Transaction:
     async def row(self, query: sql.Composable | str, parameters: Mapping[str, Any] | None = None) -> Row:
         return (await self.rows(query, parameters))[0]
 
-    async def named_rows(
-        self, query: sql.Composable | str, parameters: Mapping[str, Any] | None = None
-    ) -> tuple[tuple[str, ...], list[Row]]:
-        """The same, with the names of the columns."""
-        cursor = await self._run(query, parameters or {})
-        names = tuple(clean_line(column.name) for column in cursor.description or ())
-        return names, await cursor.fetchall() if cursor.description else []
-
     async def selected(self, query: str, parameters: Mapping[str, Any], most: int) -> tuple[tuple[str, ...], list[Row]]:
         """The columns' names and at most so many rows of somebody else's query.
 
