@@ -1,3 +1,3 @@
 """An incident console for taking a migration back, component by component."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,13 +1,15 @@
-"""A history with every event of this release in it, as an evening might have brought it."""
+"""Histories with every event of a release in them, as an evening might have brought them. What a release wrote stays as it is."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from console.domain import events as e
 from console.domain.outline import (
     CheckOutline,
     ComponentOutline,
+    FollowUpOutline,
     NoticeOutline,
     Outline,
     StepOutline,
@@ -60,7 +62,7 @@ def _confirmed(component: str, direction: e.Direction, run: str, *steps: str) ->
     return e.ComponentConfirmed(component, direction, run, changes, component)
 
 
-HISTORY: tuple[e.Event, ...] = (
+HISTORY_0_1_0: tuple[e.Event, ...] = (
     e.IncidentDeclared("INC-0001", "p95 fires", "drill", OUTLINE, "digest-1"),
     e.VerdictChanged("latency-p95", "firing", "34.2 s > 30 s", 34.2, 30.0, AT, "histogram_quantile(…)"),
     _confirmed("dashboard", "back", "run-1", "undo-dashboard", "call-provider"),
@@ -96,3 +98,48 @@ HISTORY: tuple[e.Event, ...] = (
     e.ProcedureRevised(OUTLINE, "digest-2"),
     e.IncidentResolved("p95 is back"),
 )
+
+
+OUTLINE_0_2_0 = replace(
+    OUTLINE,
+    triggers=(
+        *OUTLINE.triggers,
+        TriggerOutline("complaints", "Complaints", 10.0, judged="counter", window_seconds=1800.0),
+        TriggerOutline("security", "Security", 0.0, judged="attestation", impact="security"),
+    ),
+    notices=(
+        *OUTLINE.notices,
+        NoticeOutline("team", "The team", 0.0, "slack", repeat_seconds=1200.0, audience="developers"),
+        NoticeOutline("page", "The status page", 60.0, "statuspage", impact="user_facing", audience="public"),
+    ),
+    followups=(FollowUpOutline("logs", "Review logs", "root_cause", "kim", 172_800.0),),
+    migrated_at=AT - timedelta(days=1),
+)
+_SEEN = (e.SeenTrigger("latency-p95", "firing", 34.2, 30.0, AT, "34.2 s > 30 s", (12.0, 31.5, 34.2), 1800.0),)
+
+HISTORY_0_2_0: tuple[e.Event, ...] = (
+    e.TriggerCounted("complaints", 2, "on the phone"),
+    e.BaselineTaken("p95", 1.2, "s", "the average of 1 h up to 2026-02-28 22:00"),
+    e.IncidentDeclared("INC-0002", "p95 fires again", "live", OUTLINE_0_2_0, "digest-3"),
+    e.TriggersSeen("declared", "", _SEEN),
+    e.AdviceGiven(("dashboard",), "Roll back Dashboard components, because p95 points to it."),
+    e.TriggerAttested("security", True, "a token in a log"),
+    e.ImpactStated("security", True, "security: a token in a log"),
+    e.NoticeSending("team", "msg-1", 1, "INC-0002", "p95 fires.", "Slack, by its webhook"),
+    e.NoticeFailed("team", "msg-1", "429 Too Many Requests", 2.0),
+    e.NoticeSending("team", "msg-1", 2, "INC-0002", "p95 fires.", "Slack, by its webhook"),
+    e.NoticeMaybeSent("team", "msg-1", "no answer in time"),
+    e.NoticeSending("team", "msg-2", 1, "INC-0002", "p95 fires.", "Slack, by its webhook", "it did not arrive"),
+    e.NoticeSent("team", "msg-2", "200 OK"),
+    e.NoticeSnoozed("engineering", AT + timedelta(minutes=30), "they are on the call"),
+    replace(_confirmed("gateway", "back", "run-6", "patch"), advice="Roll back Dashboard components", overrules=True),
+    e.ComponentStopped("gateway", "stopped as asked"),
+    e.CheckRan("pods", "fail", "2 of 3 ready", 0.4, ("gateway-1: CrashLoopBackOff",)),
+    e.CheckWaived("pods", "known"),
+    e.CheckWaived("complaints", "known"),
+    e.TriggerAttested("security", False, "a test token"),
+    e.FollowUpAdded("f1", "prevention", "Alert on memory", "ada", AT + timedelta(days=7)),
+    e.IncidentResolved("p95 is back"),
+    e.FollowUpDone("logs", "read and filed"),
+)
+HISTORY = (*HISTORY_0_1_0, *HISTORY_0_2_0)

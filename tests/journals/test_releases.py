@@ -1,6 +1,6 @@
 """Journals of every release so far are read for ever: each is kept as its release wrote it, with the state that it means.
 
-`0.1.0.jsonl` has one row a line. `python -m tests.journals.test_releases VERSION` writes the one of a new release, once.
+Each file has one row a line. `python -m tests.journals.test_releases VERSION` writes the one of a new release, once.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from console.domain.events import Event
 from console.domain.evolve import fold
 from console.domain.incident import Incident
 from console.journals import codec
 from console.journals.sqlite import SqliteJournal
-from tests.journals.history import AT, HISTORY
+from tests.journals.history import AT, HISTORY, HISTORY_0_1_0
 
 KEPT = Path(__file__).parents[1] / "fixtures" / "journals"
 RELEASES = sorted(KEPT.glob("*.jsonl"))
@@ -39,8 +40,34 @@ MEANING = {
         "checks": {"pods": "pass", "complaints": "signed", "nice": "waived"},
         "acknowledged": ["engineering"],
         "verdicts": {"latency-p95": "firing"},
+    },
+    "0.2.0": {
+        "phase": "resolved",
+        "id": "INC-0002",
+        "commander": "kim",
+        "components": {
+            "dashboard": ("untouched", {"undo-dashboard": ("untouched", []), "call-provider": ("untouched", [])}),
+            "gateway": ("stopped", {"patch": ("untouched", [])}),
+        },
+        "checks": {"pods": "waived", "complaints": "waived", "nice": "not_run"},
+        "acknowledged": [],
+        "verdicts": {},
+    },
+}
+BEYOND = {
+    "0.2.0": {
+        "counted": {"complaints": [2]},
+        "attested": {"security": False},
+        "impacts": {"security": True},
+        "notices": {"team": ("sent", 1, "msg-2")},
+        "snoozed": ["engineering"],
+        "baselines": {"p95": 1.2},
+        "followups": {"logs": True, "f1": False},
+        "advised": ("dashboard",),
+        "seen": ["declared"],
     }
 }
+"""What only releases since then know of an incident."""
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -77,6 +104,22 @@ def test_a_journal_of_this_release_is_read_and_means_what_it_meant(path: Path, t
     assert meaning(read(path, tmp_path)) == MEANING[path.stem]
 
 
+@pytest.mark.parametrize("release", list(BEYOND))
+def test_what_a_release_added_means_what_it_meant(release: str, tmp_path: Path) -> None:
+    incident = read(KEPT / f"{release}.jsonl", tmp_path)
+    assert {
+        "counted": {t: [one.count for one in kept] for t, kept in incident.counted.items()},
+        "attested": {t: word.holds for t, word in incident.attested.items()},
+        "impacts": {i: word.applies for i, word in incident.impacts.items()},
+        "notices": {n: (p.state, p.times_given, p.op) for n, p in incident.notices.items()},
+        "snoozed": list(incident.snoozed),
+        "baselines": {c: taken.value for c, taken in incident.baselines.items()},
+        "followups": {f.id: f.done_at is not None for f in incident.followups.values()},
+        "advised": incident.advised.components if incident.advised else (),
+        "seen": [then.event.occasion for then in incident.seen],
+    } == BEYOND[release]
+
+
 @pytest.mark.parametrize("path", RELEASES, ids=lambda path: path.stem)
 def test_every_prefix_of_it_folds(path: Path, tmp_path: Path) -> None:
     incident = Incident()
@@ -90,10 +133,11 @@ def test_every_release_with_a_kept_journal_is_tested() -> None:
     assert {path.stem for path in RELEASES} == set(MEANING)
 
 
-def test_this_release_still_writes_what_it_wrote() -> None:
+@pytest.mark.parametrize(("release", "history"), [("0.1.0", HISTORY_0_1_0), ("0.2.0", HISTORY)])
+def test_this_release_still_writes_what_others_wrote(release: str, history: tuple[Event, ...]) -> None:
     """A change here is a change of the format: fields may be added with a default, nothing else."""
-    kept = [json.loads(row["body"]) for row in rows(KEPT / "0.1.0.jsonl")]
-    now = [json.loads(codec.encode(event)) for event in HISTORY]
+    kept = [json.loads(row["body"]) for row in rows(KEPT / f"{release}.jsonl")]
+    now = [json.loads(codec.encode(event)) for event in history]
     assert _only_added(kept, now)
 
 
