@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--theme", default="", metavar="NAME", help="of the console on the screen")
     parser.set_defaults(run="screen:screen")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    for add in (_configuration, _looking, _incident, _components, _journal, _drill):
+    for add in (_configuration, _looking, _incident, _components, _journal, _record, _drill):
         add(commands)
     return parser
 
@@ -234,3 +234,25 @@ def _journal(commands: Any) -> None:
         ("export", "the record as JSON lines with its hash chain"),
     ):
         _add(actions, name, f"journal:{name}", help_)
+
+
+def _record(commands: Any) -> None:
+    report = _add(commands, "report", "report:report", "the record as a document, from the journal alone")
+    report.add_argument("--format", choices=("md", "html", "json"), help="default: by the file's ending, else Markdown")
+    report.add_argument("-o", "--output", default="", metavar="FILE", help="write it there instead of printing it")
+    report.add_argument("--force", action="store_true", help="overwrite the file")
+    report.add_argument("--timezone", default="", metavar="ZONE", help="beside UTC (default: this machine's own)")
+    report.add_argument("--brief", action="store_true", help="the hand-over for a new commander alone")
+    report.add_argument("--incident", default="", metavar="ID", help="which (default: the last one)")
+    followup = commands.add_parser("followup", help="list, add or finish what has to be done after the rollback")
+    actions = followup.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    listing = _add(actions, "list", "followup:show", "the items that are open")
+    listing.add_argument("--all", action="store_true", help="those that are done too")
+    add = _add(actions, "add", "followup:add", "add an item; also after the incident is resolved")
+    add.add_argument("text", metavar="TEXT")
+    add.add_argument("--section", required=True, choices=("root-cause", "prevention", "recovery"))
+    add.add_argument("--assignee", default="", metavar="NAME")
+    add.add_argument("--due", default="", metavar="DATE|7d", help="a day (2026-03-31) or so long from now")
+    done = _add(actions, "done", "followup:done", "say that an item is done, and how")
+    done.add_argument("id", metavar="ID")
+    done.add_argument("--note", required=True, metavar="TEXT")

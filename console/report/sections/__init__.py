@@ -1,0 +1,1 @@
+"""The sections of a report, one file each: from the facts (`model.py`) to blocks. `contents.py` puts them in order."""
