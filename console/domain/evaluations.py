@@ -8,7 +8,6 @@ so that late ones can still be put where they belong; of everything before them 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,10 +15,9 @@ from heapq import nsmallest
 from itertools import groupby
 from typing import Final, Literal, Protocol, TypeAlias
 
-from console.domain.rule import CURVE_SECONDS, LONGEST_GAP_STEPS, TriggerRule
+from console.domain.curve import Curve
+from console.domain.rule import LONGEST_GAP_STEPS, TriggerRule
 
-CURVE_POINTS: Final = 120
-CURVE_STRETCH_SECONDS: Final = CURVE_SECONDS / CURVE_POINTS
 LATE_EVALUATIONS: Final = 60
 """A sample may come so many evaluations late and is still put where it belongs."""
 RUNS_REMEMBERED: Final = 8
@@ -59,6 +57,15 @@ class Failure:
     """The source could not answer, in one clean line."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a source told of the last so many seconds, in steps of so many."""
+
+    reading: AnyReading
+    covers_seconds: float
+    step_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +130,7 @@ class Track:
     evaluations: tuple[Evaluation, ...] = ()  # the last ones, oldest first
     settled: Standing = Standing()  # what those before them came to
     standing: Standing = Standing()  # what all of them come to
-    curve_at: tuple[int, ...] = ()  # the stretches of the curve, counted since 1970
-    curve: tuple[float, ...] = ()  # the worst of each
+    curve: Curve = field(default_factory=Curve)
     known_from: datetime | None = None  # the earliest moment that the source was asked about
     known_step_seconds: float = 0.0  # in steps of so many seconds
     failure: str = ""
@@ -135,43 +141,56 @@ class Track:
     def newest(self) -> Evaluation | None:
         return self.evaluations[-1] if self.evaluations else None
 
-    @property
-    def curve_seconds(self) -> float:
-        """From the first to the last point of the curve."""
-        return (self.curve_at[-1] - self.curve_at[0]) * CURVE_STRETCH_SECONDS if self.curve_at else 0.0
-
 
 # ---------------------------------------------------------------- the fold
 
 
 def observe(
-    rule: TriggerRule,
-    track: Track,
-    outcome: AnyReading | Failure,
-    at: datetime,
-    covers_seconds: float = 0.0,
-    step_seconds: float = 0.0,
+    rule: TriggerRule, track: Track, outcome: AnyReading | Failure, at: datetime, covers_seconds: float = 0.0
 ) -> Track:
     """The track after the source's answer or failure, received at `at`.
 
-    `covers_seconds` tells a reading of the past, which speaks for so many seconds before `at` in steps of `step_seconds` (left
-    out: the rule's own), from one of the present, which says by its emptiness that there is nothing now. Samples may come late
-    and in any order; those from before the evaluations that are kept, or from the future by more than `stale_after`, are dropped.
-    A second answer for the same instant replaces the first; a past nearer than half a step to what was seen is the same again.
+    `covers_seconds` tells a reading of the past, which speaks for so many seconds before `at` in the rule's own steps, from one
+    of the present, which says by its emptiness that there is nothing now. Samples may come late and in any order; those from
+    before the evaluations that are kept, or from the future by more than `stale_after`, are dropped. A second answer for the same
+    instant replaces the first.
     """
     if isinstance(outcome, Failure):
         return replace(track, failure=outcome.reason, failing_since=track.failing_since or at)
+    if covers_seconds:
+        return observe_past(rule, track, (Past(outcome, covers_seconds, rule.every_seconds),), at)
     future = at + timedelta(seconds=rule.stale_after)
-    found = [e for e in _evaluations(rule, outcome, step_seconds or rule.every_seconds) if e.at <= future]
-    if not found and not outcome.samples and not covers_seconds:
+    found = [e for e in _evaluations(rule, outcome, rule.every_seconds) if e.at <= future]
+    if not outcome.samples:
         found = [Evaluation(at, step_seconds=rule.every_seconds, lacking=outcome.lacking)]
     track = _without_future(rule, track, future)
     newest = track.newest
-    if len(found) == 1 and not covers_seconds and (newest is None or found[0].at > newest.at):
+    if len(found) == 1 and (newest is None or found[0].at > newest.at):
         track = _appended(rule, track, found[0])
     elif found:
-        track = _merged(rule, track, found, half_step=rule.every_seconds / 2 if covers_seconds else 0.0)
-    return _asked(track, at - timedelta(seconds=covers_seconds), step_seconds or rule.every_seconds, outcome.warnings)
+        track = _merged(rule, track, found)
+    return _asked(track, at, rule.every_seconds, outcome.warnings)
+
+
+def observe_past(rule: TriggerRule, track: Track, pasts: Sequence[Past], at: datetime) -> Track:
+    """The track after readings of the past up to `at`; where they overlap, the finer one speaks.
+
+    What falls nearer than half a step beside an evaluation that was seen is the same one again. A past that goes from before
+    all that was known up to what is kept takes its place: it tells better than we remember.
+    """
+    future = at + timedelta(seconds=rule.stale_after)
+    track = _without_future(rule, track, future)
+    found: list[Evaluation] = []
+    for past in sorted(pasts, key=lambda p: p.step_seconds):
+        finer_from = found[0].at - timedelta(seconds=past.step_seconds / 2) if found else future
+        coarser = [e for e in _evaluations(rule, past.reading, past.step_seconds) if e.at <= finer_from]
+        found = coarser + found
+    if found:
+        track = _merged(rule, track, found, half_step=rule.every_seconds / 2)
+    warnings = tuple(dict.fromkeys((*track.warnings, *(text for past in pasts for text in past.reading.warnings))))
+    for past in pasts:
+        track = _asked(track, at - timedelta(seconds=past.covers_seconds), past.step_seconds, warnings)
+    return track
 
 
 def _asked(track: Track, since: datetime, step_seconds: float, warnings: tuple[str, ...]) -> Track:
@@ -184,12 +203,13 @@ def _appended(rule: TriggerRule, track: Track, evaluation: Evaluation) -> Track:
     kept, settled = (*track.evaluations, evaluation), track.settled
     if len(kept) > LATE_EVALUATIONS:
         settled, kept = after(rule, settled, kept[0]), kept[1:]
-    curve_at, curve = _on_the_curve(rule, track.curve_at, track.curve, evaluation)
-    standing = after(rule, track.standing, evaluation)
-    return replace(track, evaluations=kept, settled=settled, standing=standing, curve_at=curve_at, curve=curve)
+    curve = track.curve.continued(rule, evaluation.at, evaluation.value)
+    return replace(
+        track, evaluations=kept, settled=settled, standing=after(rule, track.standing, evaluation), curve=curve
+    )
 
 
-def _merged(rule: TriggerRule, track: Track, found: Sequence[Evaluation], half_step: float) -> Track:
+def _merged(rule: TriggerRule, track: Track, found: Sequence[Evaluation], half_step: float = 0.0) -> Track:
     """The evaluations put in among those that are kept; everything behind the first of them is folded anew."""
     own = track.evaluations
     settled = Standing() if half_step and _reaches_deeper(rule, track, found) else track.settled
@@ -202,14 +222,12 @@ def _merged(rule: TriggerRule, track: Track, found: Sequence[Evaluation], half_s
     standing = settled
     for evaluation in merged[early:]:
         standing = after(rule, standing, evaluation)
-    curve_at, curve = _curve_with(rule, track, fitting)
-    return replace(
-        track, evaluations=tuple(merged[early:]), settled=settled, standing=standing, curve_at=curve_at, curve=curve
-    )
+    curve = track.curve.with_these(rule, ((e.at, e.value) for e in fitting))
+    return replace(track, evaluations=tuple(merged[early:]), settled=settled, standing=standing, curve=curve)
 
 
 def _reaches_deeper(rule: TriggerRule, track: Track, found: Sequence[Evaluation]) -> bool:
-    """Whether a past goes from before all that was known up to what is kept: then it tells it better than we remember."""
+    """Whether a past goes from before all that was known up to what is kept."""
     runs = track.settled.runs
     if not runs:
         return False
@@ -344,56 +362,41 @@ def _continued(
     return (*runs[1 - RUNS_REMEMBERED :], Run(state, evaluation.at, evaluation.at, fired))
 
 
-# ---------------------------------------------------------------- the curve
-
-
-def _on_the_curve(
-    rule: TriggerRule, curve_at: tuple[int, ...], curve: tuple[float, ...], evaluation: Evaluation
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The curve with one value more at its end. Each stretch keeps its worst, so that no peak is lost."""
-    value = evaluation.value
-    if value is None or not math.isfinite(value):
-        return curve_at, curve
-    stretch = _stretch(evaluation.at)
-    if curve_at and curve_at[-1] == stretch:
-        worst = rule.worst((curve[-1], value))
-        return curve_at, curve if worst == curve[-1] else (*curve[:-1], worst)
-    oldest = stretch - CURVE_POINTS
-    first = next((i for i, at in enumerate(curve_at) if at > oldest), len(curve_at))
-    return (*curve_at[first:], stretch), (*curve[first:], value)
-
-
-def _curve_with(
-    rule: TriggerRule, track: Track, evaluations: Iterable[Evaluation]
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    worst = dict(zip(track.curve_at, track.curve, strict=True))
-    for evaluation in evaluations:
-        value = evaluation.value
-        if value is not None and math.isfinite(value):
-            stretch = _stretch(evaluation.at)
-            worst[stretch] = rule.worst((worst.get(stretch, value), value))
-    newest = max(worst, default=0)
-    kept = sorted((stretch, value) for stretch, value in worst.items() if stretch > newest - CURVE_POINTS)
-    return tuple(stretch for stretch, _ in kept), tuple(value for _, value in kept)
-
-
-def _stretch(at: datetime) -> int:
-    return int(at.timestamp() // CURVE_STRETCH_SECONDS)
+def fired_before(runs: Sequence[Run]) -> datetime | None:
+    """Since when it fired the last time, unless something healthy was seen since."""
+    for run in reversed(runs):
+        if run.state == "clear":
+            return None
+        if run.fired:
+            return run.fired
+    return None
 
 
 # ---------------------------------------------------------------- a clock that was set
 
 
+def remembering(track: Track, earlier: Track) -> Track:
+    """A track made anew, which still knows that it fired before: nothing but something healthy makes it forget."""
+    fired = fired_before(earlier.standing.runs)
+    if fired is None or any(run.state == "clear" for run in track.standing.runs):
+        return track
+    before = Run("crossed", fired, fired, fired)
+    return replace(
+        track,
+        settled=replace(track.settled, runs=(before, *track.settled.runs)),
+        standing=replace(track.standing, runs=(before, *track.standing.runs)),
+    )
+
+
 def shifted(track: Track, seconds: float) -> Track:
     """The same track as the clock tells it that was set forward by so many seconds, or back."""
     by = timedelta(seconds=seconds)
-    stretches = round(seconds / CURVE_STRETCH_SECONDS)
     return replace(
         track,
         evaluations=tuple(replace(e, at=e.at + by) for e in track.evaluations),
         settled=_shifted_standing(track.settled, by),
         standing=_shifted_standing(track.standing, by),
-        curve_at=tuple(at + stretches for at in track.curve_at),
+        curve=track.curve.shifted(seconds),
         known_from=track.known_from + by if track.known_from else None,
         failing_since=track.failing_since + by if track.failing_since else None,
     )

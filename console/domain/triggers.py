@@ -23,24 +23,27 @@ Where it is more than such a rule, deliberately:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from console.domain.amounts import amount, clock_time, span, with_unit
+from console.domain.curve import CURVE_POINTS
 from console.domain.evaluations import (
-    CURVE_POINTS,
     LATE_EVALUATIONS,
     AnyReading,
     AnySample,
     Evaluation,
     Failure,
     Labels,
+    Past,
     Run,
     Standing,
     Track,
+    fired_before,
     fires,
     observe,
+    observe_past,
+    remembering,
     shifted,
 )
 from console.domain.events import Verdict
@@ -55,6 +58,7 @@ __all__ = [
     "Evaluation",
     "Failure",
     "Labels",
+    "Past",
     "Run",
     "Track",
     "TriggerReading",
@@ -62,6 +66,8 @@ __all__ = [
     "amount",
     "clock_time",
     "observe",
+    "observe_past",
+    "remembering",
     "shifted",
     "span",
     "verdict",
@@ -105,9 +111,9 @@ def verdict(rule: TriggerRule, track: Track, now: datetime) -> TriggerReading:
         "",
         value=newest.value,
         age_seconds=age,
-        curve=track.curve,
+        curve=track.curve.values,
         warnings=track.warnings,
-        curve_seconds=track.curve_seconds,
+        curve_seconds=track.curve.seconds,
         suggests=_suggested(rule, standing),
         in_a_row=standing.in_a_row,
         series=newest.series,
@@ -166,11 +172,11 @@ def _judged(
         return replace(reading, verdict="firing", reason=reason)
     reason = _joined(comparison + _of_what_is_needed(rule, reading), migration, series)
     reading = replace(reading, verdict="pending", reason=reason)
-    return _remember_firing(rule, reading, _fired_before(standing.runs[:-1]), now, "the data broke off")
+    return _remember_firing(rule, reading, fired_before(standing.runs[:-1]), now, "the data broke off")
 
 
 def _silent(rule: TriggerRule, track: Track, now: datetime, reading: TriggerReading) -> TriggerReading:
-    return _remember_firing(rule, reading, _fired_before(track.standing.runs), now, "the source fell silent")
+    return _remember_firing(rule, reading, fired_before(track.standing.runs), now, "the source fell silent")
 
 
 def _remember_firing(
@@ -182,16 +188,6 @@ def _remember_firing(
     reason = f"{reading.reason}; was FIRING since {clock_time(fired, now)} until {end}"
     before = reading.before_migration or (rule.migrated_at is not None and fired < rule.migrated_at)
     return replace(reading, reason=reason, was_firing_since=fired, before_migration=before)
-
-
-def _fired_before(runs: Sequence[Run]) -> datetime | None:
-    """Since when it fired the last time, unless something healthy was seen since."""
-    for run in reversed(runs):
-        if run.state == "clear":
-            return None
-        if run.fired:
-            return run.fired
-    return None
 
 
 def _broken_before_migration(rule: TriggerRule, standing: Standing) -> bool:

@@ -3,6 +3,9 @@
 The console runs `run()` as a task beside the runner and reads `readings()` for every picture; the command line's one-shot
 commands call `sample_once()`. Whatever a source does (refuse, hang, break) is a value in its trigger's track and nobody
 else's concern: each trigger has its own loop and each call its own time limit. Sources must not block the event loop.
+
+When this machine's clock is put back, what is known moves with it: time itself never goes back. When it leaps forward, the
+machine may as well have slept: what is known is old until the source has told its past anew.
 """
 
 from __future__ import annotations
@@ -16,14 +19,28 @@ from typing import Any, Final, TypeAlias
 
 from console.domain.errors import ConsoleError
 from console.domain.events import Verdict, VerdictChanged
-from console.domain.triggers import Failure, Track, TriggerReading, TriggerRule, observe, span, verdict
+from console.domain.triggers import (
+    Failure,
+    Past,
+    Track,
+    TriggerReading,
+    TriggerRule,
+    observe,
+    observe_past,
+    remembering,
+    shifted,
+    span,
+    verdict,
+)
+from console.engine.pasts import Stretch, far_back, stretches
 from console.engine.ports import Clock, MetricSource, Reading
 
 CALL_TIMEOUT_SECONDS: Final = 10.0
 """For one call of a source. A source's own, shorter limit gives the better reason; this one is for those that hang."""
-LONGEST_PAST_SECONDS: Final = 86_400.0
-LONGEST_PAST_EVALUATIONS: Final = 10_000
-"""How far back a breach is followed that is older than the window: a day, or so many evaluations."""
+PAST_AGAIN_SECONDS: Final = 10.0
+"""How soon a past that could not be told is asked for again, at the earliest."""
+CLOCK_STEP_SECONDS: Final = 1.0
+"""A clock that goes astray by more than this between two looks was set; less is being corrected by its own means."""
 
 Tell: TypeAlias = Callable[[VerdictChanged], Awaitable[None]]
 
@@ -42,7 +59,9 @@ class _Watch:
 
     track: Track = field(default_factory=Track)
     past_needed: bool = True
+    past_not_before: float = -math.inf  # monotonic
     past_failure: str = ""
+    afresh: bool = False  # the clock leapt: what is known may lie elsewhere in time
     told: Verdict | None = None
     untold: str = ""
 
@@ -69,12 +88,14 @@ class Sampler:
         self._tell = tell
         self._call_timeout_seconds = call_timeout_seconds
         self._watches = {w.rule.id: _Watch(told=(known or {}).get(w.rule.id)) for w in self.watched}
+        self._wall, self._monotonic = clock.now(), clock.monotonic()
 
     async def run(self) -> None:
         """Samples until it is cancelled."""
         async with asyncio.TaskGroup() as group:
-            for watched in self.watched:
-                group.create_task(self._loop(watched), name=f"sampler {watched.rule.id}")
+            for position, watched in enumerate(self.watched):
+                share = position / len(self.watched)
+                group.create_task(self._loop(watched, share), name=f"sampler {watched.rule.id}")
 
     async def sample_once(self, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> dict[str, TriggerReading]:
         """Asks every source for its past and its present, side by side, and gives the verdicts. Nothing is told."""
@@ -84,6 +105,7 @@ class Sampler:
 
     def readings(self, now: datetime | None = None) -> dict[str, TriggerReading]:
         """Every trigger's verdict as it stands at this moment, by its id; cheap enough for every picture."""
+        self._follow_the_clock()
         at = now or self._clock.now()
         return {w.rule.id: self._reading(w.rule, at) for w in self.watched}
 
@@ -95,9 +117,14 @@ class Sampler:
 
     # ------------------------------------------------------------ one trigger
 
-    async def _loop(self, watched: Watched) -> None:
-        """Evaluations at fixed distances from the first one; those that a slow source lets pass are left out."""
-        every, started = watched.rule.every_seconds, self._clock.monotonic()
+    async def _loop(self, watched: Watched, share: float) -> None:
+        """Evaluations at fixed distances; those that a slow source lets pass are left out.
+
+        All begin at once, so that every verdict is there at once. From then on each has its own place in the interval: the first
+        distance is shorter by a share of one half, never so short that one evaluation would count twice.
+        """
+        every = watched.rule.every_seconds
+        started = self._clock.monotonic() - every * share / 2
         while True:
             await self._sample(watched, math.inf)
             await self._tell_change(watched)
@@ -108,48 +135,67 @@ class Sampler:
         """The present, and the past where evaluations are missing: at the start, after a failure, after the machine slept."""
         rule, watch = watched.rule, self._watches[watched.rule.id]
         present = await self._call(watched.source.now(), deadline)
+        self._follow_the_clock()
         if isinstance(present, Failure):
             watch.track = observe(rule, watch.track, present, self._clock.now())
             return
-        track = watch.track
-        since_newest = self._seconds_since_newest(track)
-        if since_newest is not None and not -rule.stale_after <= since_newest <= rule.longest_gap:
-            watch.past_needed = True
-        if watch.past_needed:
-            track = await self._with_past(watched, watch, deadline)
-        watch.track = observe(rule, track, present, self._clock.now())
+        seen = observe(rule, Track() if watch.afresh else watch.track, present, self._clock.now())
+        missing = _missing_seconds(rule, watch.track, seen)
+        watch.past_needed = watch.past_needed or watch.afresh or missing is not None
+        if not watch.past_needed or self._clock.monotonic() < watch.past_not_before:
+            watch.track = observe(rule, watch.track, present, self._clock.now())
+            return
+        seconds = rule.window_seconds if watch.afresh or not missing else min(rule.window_seconds, missing)
+        filled = await self._with_past(watched, seen, stretches(rule, seconds, len(present.samples)), deadline)
+        if watch.afresh:
+            filled = _made_anew(rule, watch.track, seen, filled, present, self._clock.now())
+        watch.afresh = watch.afresh and bool(watch.past_failure)
+        watch.track = filled
 
-    async def _with_past(self, watched: Watched, watch: _Watch, deadline: float) -> Track:
-        rule, track = watched.rule, watch.track
-        seconds = rule.window_seconds
-        missing = self._seconds_since_newest(track)
-        if missing is not None and missing > 0:
-            seconds = min(seconds, missing + 2 * rule.every_seconds)
-        filled = await self._filled(watched, track, seconds, deadline)
-        if isinstance(filled, Failure):
-            watch.past_failure = f"the past is not known: {filled.reason}"
-            return track
+    async def _with_past(self, watched: Watched, seen: Track, asked: Sequence[Stretch], deadline: float) -> Track:
+        """With the past that decides first, then what is only drawn; and, of a breach that is older, where it began."""
+        rule, watch = watched.rule, self._watches[watched.rule.id]
+        pasts: list[Past] = []
+        filled = seen
+        for stretch in asked:
+            told = await self._past(watched, stretch, deadline)
+            if isinstance(told, Failure):
+                watch.past_failure = f"the past is not known: {told.reason}"
+                watch.past_not_before = self._clock.monotonic() + PAST_AGAIN_SECONDS
+                return filled
+            pasts.append(told)
+            filled = await self._folded(rule, seen, pasts)
         watch.past_needed, watch.past_failure = False, ""
-        longer = min(LONGEST_PAST_SECONDS, LONGEST_PAST_EVALUATIONS * rule.every_seconds)
-        if track.newest is None and longer > seconds and self._began_before(rule, filled):
-            further = await self._filled(watched, track, longer, deadline)
-            return filled if isinstance(further, Failure) else further
+        if seen.standing.ordinal <= 1 and self._began_before(rule, filled):
+            series = seen.newest.series if seen.newest else 0
+            further = await self._past(watched, far_back(rule, series), deadline)
+            return filled if isinstance(further, Failure) else await self._folded(rule, seen, [further, *pasts])
         return filled
 
-    async def _filled(self, watched: Watched, track: Track, seconds: float, deadline: float) -> Track | Failure:
-        past = await self._call(watched.source.past(seconds, watched.rule.every_seconds), deadline)
-        if isinstance(past, Failure):
-            return past
-        # A past of many series is hundreds of thousands of samples: more than a screen waits for.
-        return await asyncio.to_thread(observe, watched.rule, track, past, self._clock.now(), seconds)
+    async def _past(self, watched: Watched, stretch: Stretch, deadline: float) -> Past | Failure:
+        told = await self._call(watched.source.past(stretch.seconds, stretch.step_seconds), deadline)
+        return told if isinstance(told, Failure) else Past(told, stretch.seconds, stretch.step_seconds)
 
-    def _seconds_since_newest(self, track: Track) -> float | None:
-        """Negative when the clock was put back since; None without any evaluation."""
-        return (self._clock.now() - track.newest.at).total_seconds() if track.newest else None
+    async def _folded(self, rule: TriggerRule, seen: Track, pasts: Sequence[Past]) -> Track:
+        # A past of many series is a hundred thousand samples: more than a screen waits for.
+        return await asyncio.to_thread(observe_past, rule, seen, tuple(pasts), self._clock.now())
 
     def _began_before(self, rule: TriggerRule, track: Track) -> bool:
         reading = verdict(rule, track, self._clock.now())
         return reading.open_ended and reading.verdict == "firing"
+
+    def _follow_the_clock(self) -> None:
+        """Notices that this machine's clock was set since the last look."""
+        wall, monotonic = self._clock.now(), self._clock.monotonic()
+        step = (wall - self._wall).total_seconds() - (monotonic - self._monotonic)
+        self._wall, self._monotonic = wall, monotonic
+        if abs(step) <= CLOCK_STEP_SECONDS:
+            return
+        for watch in self._watches.values():
+            if step < 0:
+                watch.track = shifted(watch.track, step)
+            else:
+                watch.afresh = True
 
     async def _call(self, call: Coroutine[Any, Any, Reading], deadline: float) -> Reading | Failure:
         limit = max(0.0, min(self._call_timeout_seconds, deadline - self._clock.monotonic()))
@@ -178,6 +224,23 @@ class Sampler:
             watch.untold = f"not in the record yet: {why}"
         else:
             watch.told, watch.untold = reading.verdict, ""
+
+
+def _missing_seconds(rule: TriggerRule, before: Track, now: Track) -> float | None:
+    """How much of the past has to be asked for, when evaluations are missing before the newest; 0 when nobody can say."""
+    if before.newest is None or now.newest is None:
+        return None
+    distance = (now.newest.at - before.newest.at).total_seconds()
+    if 0 <= distance <= rule.longest_gap:
+        return None
+    return max(distance, 0.0) and distance + 2 * rule.every_seconds
+
+
+def _made_anew(rule: TriggerRule, earlier: Track, seen: Track, filled: Track, present: Reading, now: datetime) -> Track:
+    """What the past tells after the clock leapt; a source that tells none is believed to have been silent meanwhile."""
+    if filled.standing.ordinal > seen.standing.ordinal:
+        return remembering(filled, earlier)
+    return observe(rule, earlier, present, now)
 
 
 def change(watched: Watched, reading: TriggerReading) -> VerdictChanged:

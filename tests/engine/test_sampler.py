@@ -13,8 +13,9 @@ import pytest
 from console.domain.errors import Failed
 from console.domain.events import VerdictChanged
 from console.domain.triggers import TriggerRule
+from console.engine.pasts import LONGEST_PAST_SECONDS
 from console.engine.ports import Reading, Sample
-from console.engine.sampler import LONGEST_PAST_SECONDS, Sampler, Watched
+from console.engine.sampler import Sampler, Watched
 
 START = datetime(2026, 3, 1, 14, 0, tzinfo=UTC)
 RULE = TriggerRule("p95", "Response time", threshold=30, unit="s", for_seconds=60, every_seconds=15)
