@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--theme", default="", metavar="NAME", help="of the console on the screen")
     parser.set_defaults(run="screen:screen")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    for add in (_configuration, _looking, _incident, _components, _journal, _record, _drill):
+    for add in (_configuration, _looking, _incident, _components, _baseline, _journal, _record, _drill):
         add(commands)
     return parser
 
@@ -212,6 +212,14 @@ def _components(commands: Any) -> None:
         parser.add_argument("--confirm", action="append", required=True, metavar="COMPONENT[,…]", help="the same names")
         parser.add_argument("--plan", default="", metavar="HASH", help="refuse if this is no longer the plan")
         parser.add_argument("--side-by-side", action="store_true", help="all at once instead of one after the other")
+
+
+def _baseline(commands: Any) -> None:
+    baseline = commands.add_parser("baseline", help="record or show what is normal, for the checks that compare with it")
+    actions = baseline.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    take = _add(actions, "take", "baseline:take", "measure now and record it; before the migration, as a rule")
+    take.add_argument("checks", nargs="*", metavar="CHECK")
+    _add(actions, "show", "baseline:show", "what is recorded, when and by whom")
 
 
 def _drill(commands: Any) -> None:

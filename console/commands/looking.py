@@ -74,11 +74,13 @@ async def verify(invocation: Invocation) -> int:
     out = invocation.out
     async with invocation.session(acts=True) as session:
         await session.revise()
+        if set(invocation.args.checks or session.checklist.compared) & set(session.checklist.compared):
+            await session.sampler.sample_once(_SAMPLING_SECONDS)  # they may read the triggers' verdicts
         found = await session.verify(invocation.args.checks)
         view = session.view()
     ran = [c for c in view.checks if c.id in found]
     out.json({"checks": [check_json(c) for c in view.checks], "recorded": view.incident.state == "open"})
-    for line, level in _check_lines(view, out):
+    for line, level in _check_lines(view, out, details_of=frozenset(found)):
         out.line(line, level)
     if view.incident.state != "open":
         out.line("no incident is open: the evidence was not recorded", "attention")
@@ -154,13 +156,16 @@ def _component_lines(view: ViewState, out: Output) -> Iterator[Line]:
             yield f"    {sign.icon} {step.id}: {sign.word}{f': {step.reason}' if step.reason else ''}", level
 
 
-def _check_lines(view: ViewState, out: Output) -> Iterator[Line]:
+def _check_lines(view: ViewState, out: Output, details_of: frozenset[str] = frozenset()) -> Iterator[Line]:
+    """`details_of`: checks whose longer evidence follows, unless they passed."""
     levels = {"fail": "alarm", "unknown": "attention", "stale": "attention", "waived": "attention"}
     for check in view.checks:
         sign = _wording(out).check(check)
         criterion = " (criterion)" if check.criterion else ""
         evidence = f": {check.evidence}" if check.evidence else ""
         yield f"{sign.icon} {sign.word:<8} {check.id}  {check.title}{criterion}{evidence}", levels.get(check.state, "")
+        if check.id in details_of and check.state != "pass":
+            yield from ((f"    {line}", "dim") for line in check.detail)
 
 
 def _notice_lines(view: ViewState, out: Output) -> Iterator[Line]:

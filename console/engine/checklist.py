@@ -89,6 +89,11 @@ class Checklist:
         return await check.run()
 
     @property
+    def compared(self) -> tuple[str, ...]:
+        """The checks that are judged against what the console knows, the triggers' verdicts among it."""
+        return tuple(i for i, check in self._checks.items() if hasattr(check, "compare"))
+
+    @property
     def measured(self) -> tuple[str, ...]:
         """The checks whose standard is taken beforehand."""
         return tuple(i for i, check in self._checks.items() if hasattr(check, "measure"))
