@@ -22,6 +22,8 @@ from console.engine.ports import (
     Description,
     Evidence,
     Finding,
+    Known,
+    Measurement,
     Probe,
     Progress,
     Proof,
@@ -175,7 +177,34 @@ class Equals:
         value = self._world.value(self._options.key)
         if value == "hangs":
             await asyncio.Event().wait()
-        return Evidence("pass" if value == self._options.value else "fail", f"{self._options.key} is {value}")
+        detail = (f"the world says {value}", f"wanted was {self._options.value}")
+        return Evidence("pass" if value == self._options.value else "fail", f"{self._options.key} is {value}", detail)
+
+
+class UsualOptions(Options):
+    key: str
+
+
+class Usual:
+    """The key's value now against the one that was recorded."""
+
+    def __init__(self, options: UsualOptions, world: World) -> None:
+        self._key, self._world = options.key, world
+
+    async def run(self) -> Evidence:
+        return Evidence("unknown", "the console knows")
+
+    async def compare(self, check_id: str, known: Known) -> Evidence:
+        then, now = known.baselines.get(check_id), self._world.value(self._key)
+        if then is None:
+            return Evidence("unknown", f"no baseline is known; baseline take {check_id}")
+        return Evidence("pass" if then.value == now else "fail", f"{now} now, {then.value} then")
+
+    async def measure(self, known: Known) -> Measurement:
+        value = self._world.value(self._key)
+        if value == "broken":
+            raise Failed("the source is down")
+        return Measurement(float(value), "s", "as it stood")
 
 
 def _kind(name: str, options: type[Options], build: Any, **more: Any) -> SimpleNamespace:
@@ -189,7 +218,10 @@ def registry() -> Registry:
             "target": [_kind("sim.world", WorldOptions, lambda name, options: World(options.path))],
             "step": [_kind("sim.set", SetOptions, SetStep, **on_world)],
             "source": [_kind("sim.number", NumberOptions, Numbers, **on_world)],
-            "check": [_kind("sim.equals", EqualsOptions, Equals, **on_world)],
+            "check": [
+                _kind("sim.equals", EqualsOptions, Equals, **on_world),
+                _kind("sim.usual", UsualOptions, Usual, **on_world),
+            ],
         }
     )
 
