@@ -18,11 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from console.config.options import FilePath, PositiveDuration
 from console.config.options import Options as TableOptions
-from console.config.secrets import SecretReference
 from console.domain.errors import Failed, Refused, Unknown
 from console.domain.triggers import span
 from console.engine.gateway import Permit
@@ -30,6 +29,7 @@ from console.engine.ports import Change, Description, Finding, Json, Probe, Prog
 from console.targets.environment import Environment
 from console.targets.marks import Marks, host
 from console.targets.process import Ended, NotStarted, find_program, run
+from console.targets.programs import Command, ExitCode, Variables, names_a_program
 from console.targets.text import clean_line
 
 KIND: Final = "command.run"
@@ -44,11 +44,6 @@ _FAILURE_CHARACTERS: Final = 2000
 _NO_PROBE: Final = "there is no probe to ask: only a person can tell"
 _INTERPRETER: Final = re.compile(r"(ba|da|z|k)?sh|python[\d.]*|perl|ruby|node")
 
-Argument = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
-Command = Annotated[tuple[Argument, ...], Field(min_length=1, max_length=1000)]
-ExitCode = Annotated[int, Field(ge=0, le=255)]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
-
 
 class Options(TableOptions):
     """A program, what it must answer, and the programs that look at its effect and take it back."""
@@ -57,7 +52,7 @@ class Options(TableOptions):
     """The program and its arguments: `["./restore.sh", "--all"]`. No shell reads it; for one, write `["sh", "-c", "…"]`."""
     cwd: Annotated[FilePath, Field(default=".", validate_default=True)]
     """The folder that it runs in; left out: this file's."""
-    env: dict[Variable, Argument | SecretReference] = Field(default_factory=dict)
+    env: Variables = Field(default_factory=dict)
     """Variables for it, beside those that the console itself has. Secrets by reference: `{ TOKEN = { env = "TOKEN" } }`."""
     kill_after_seconds: PositiveDuration = 300.0
     """How long it may take; then it is ended, with all that it started."""
@@ -72,7 +67,7 @@ class Options(TableOptions):
     def _not_a_line(self) -> Options:
         for name in ("command", "probe", "undo"):
             argv: tuple[str, ...] | None = getattr(self, name)
-            if argv is not None and not argv[0].strip():
+            if argv is not None and not names_a_program(argv):
                 raise ValueError(f'"{name}" begins with the name of a program')
         return self
 
