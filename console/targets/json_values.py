@@ -37,6 +37,14 @@ def is_json(body: bytes) -> bool:
     return True
 
 
+def value_at(body: bytes, path: str) -> Json:
+    """What a JSON body holds at a dotted path; MISSING where there is nothing, or the body is no JSON."""
+    try:
+        return at_path(json.loads(body), tuple(path.split(".")))
+    except (ValueError, RecursionError):
+        return MISSING
+
+
 def shown(value: Json) -> str:
     if value is MISSING:
         return "missing"

@@ -45,12 +45,19 @@ class Answer:
         return self.headers.get("location", "")
 
 
+def authorities(ca: Path | None) -> ssl.SSLContext:
+    """Whom a server's certificate must come from, none of them from the environment. Call it in a thread. OSError: unusable."""
+    import httpx
+
+    return ssl.create_default_context(cafile=ca) if ca else httpx.create_ssl_context(trust_env=False)
+
+
 def open_client(ca: Path | None, *, follow_redirects: bool = False) -> httpx.AsyncClient:
     """Call it in a thread: importing httpx and reading authorities take tenths of a second. OSError: unusable authorities."""
     import httpx
 
     return httpx.AsyncClient(
-        verify=ssl.create_default_context(cafile=ca) if ca else httpx.create_ssl_context(trust_env=False),
+        verify=authorities(ca),
         trust_env=False,
         timeout=None,  # noqa: S113 -- one limit for the whole answer, set by whoever asks
         follow_redirects=follow_redirects,

@@ -18,7 +18,7 @@ from console.sandbox.database import ROWS, Database
 from console.sandbox.mail import MailServer
 from console.sandbox.programs import Guard, Program
 from console.sandbox.repository import Repository
-from console.sandbox.web import Sinks, Site, health
+from console.sandbox.web import ROUTING_KEY, SLACK_TOKEN, STATUSPAGE_KEY, STATUSPAGE_PAGE, Sinks, Site, health
 from tests.real.servers.processes import poll
 
 
@@ -59,15 +59,36 @@ def test_the_repository_has_left_its_original_and_keeps_it_under_a_branch(tmp_pa
     assert not repository.is_original()
 
 
+SECTION = {"type": "section", "text": {"type": "plain_text", "text": "x" * 3000}}
+PAGE = f"/statuspage/v1/pages/{STATUSPAGE_PAGE}/incidents"
+EVENT = {
+    "routing_key": ROUTING_KEY,
+    "event_action": "trigger",
+    "dedup_key": "d",
+    "payload": {"summary": "p95", "source": "api", "severity": "critical"},
+}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "channel"),
     [
         ("/slack", {"text": "we look into it"}, 200, "slack"),
+        ("/slack", {"blocks": [SECTION]}, 200, "slack"),
         ("/slack", {}, 400, None),
+        ("/slack", [], 400, None),
+        ("/slack", {"blocks": [SECTION] * 51}, 400, None),
+        ("/slack", {"blocks": [SECTION] * 5}, 400, None),
+        ("/slack", {"blocks": [{"type": "section", "text": {"type": "plain_text", "text": ""}}]}, 400, None),
+        ("/slack", {"blocks": [{"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}]}, 400, None),
         ("/tracker", {"state": "in progress"}, 201, "tracker"),
-        ("/statuspage", {"incident": {"name": "Slow"}}, 201, "statuspage"),
-        ("/statuspage", {"name": "Slow"}, 422, None),
-        ("/pagerduty/v2/enqueue", {"routing_key": "k", "event_action": "trigger", "dedup_key": "d"}, 202, "pagerduty"),
+        ("/tracker", [], 400, None),
+        (PAGE, {"incident": {"name": "Slow"}}, 201, "statuspage"),
+        (PAGE, {"name": "Slow"}, 422, None),
+        (PAGE, {"incident": {"name": "Slow", "status": "bad"}}, 422, None),
+        (PAGE, {"incident": {"name": "Slow", "metadata": {"a": 1}}}, 422, None),
+        ("/pagerduty/v2/enqueue", EVENT, 202, "pagerduty"),
+        ("/pagerduty/v2/enqueue", EVENT | {"routing_key": "another"}, 400, None),
+        ("/pagerduty/v2/enqueue", EVENT | {"payload": {"summary": "p95"}}, 400, None),
         ("/pagerduty/v2/enqueue", {}, 400, None),
     ],
 )
@@ -75,9 +96,50 @@ async def test_a_sink_answers_as_the_real_one_and_keeps_what_was_told(
     path: str, body: object, status: int, channel: str | None
 ) -> None:
     sinks = Sinks()
-    async with Site(sinks.app()) as site, httpx.AsyncClient(trust_env=False) as client:
+    headers = {"Authorization": f"OAuth {STATUSPAGE_KEY}"}
+    async with Site(sinks.app()) as site, httpx.AsyncClient(trust_env=False, headers=headers) as client:
         assert (await client.post(site.url + path, json=body)).status_code == status
     assert [r.channel for r in sinks.received] == ([channel] if channel else [])
+
+
+@pytest.mark.parametrize(
+    ("token", "body", "error"),
+    [
+        ("", {"channel": "#a", "text": "x"}, "not_authed"),
+        ("Bearer xoxb-other", {"channel": "#a", "text": "x"}, "invalid_auth"),
+        (f"Bearer {SLACK_TOKEN}", {"text": "x"}, "channel_not_found"),
+        (f"Bearer {SLACK_TOKEN}", {"channel": "#a"}, "no_text"),
+        (f"Bearer {SLACK_TOKEN}", {"channel": "#a", "text": "x"}, None),
+    ],
+)
+async def test_slacks_api_answers_200_and_its_ok_tells(token: str, body: object, error: str | None) -> None:
+    sinks = Sinks()
+    async with Site(sinks.app()) as site, httpx.AsyncClient(trust_env=False) as client:
+        headers = {"Authorization": token} if token else {}
+        answer = await client.post(f"{site.url}/slack/api/chat.postMessage", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["ok"], answer.json().get("error")) == (200, error is None, error)
+    assert len(sinks.received) == (0 if error else 1)
+
+
+async def test_a_page_knows_its_key_and_takes_sixty_requests_a_minute() -> None:
+    now = 0.0
+    sinks = Sinks(lambda: now)
+    async with Site(sinks.app()) as site, httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(site.url + PAGE)).status_code == 401
+        headers = {"Authorization": f"OAuth {STATUSPAGE_KEY}"}
+        statuses = [(await client.get(site.url + PAGE, headers=headers)).status_code for _ in range(61)]
+        now = 61.0
+        statuses.append((await client.get(site.url + PAGE, headers=headers)).status_code)
+    assert statuses == [200] * 60 + [429, 200]
+
+
+async def test_an_open_alert_swallows_its_own_repetition_and_a_closed_one_does_not() -> None:
+    sinks = Sinks()
+    async with Site(sinks.app()) as site, httpx.AsyncClient(trust_env=False) as client:
+        for action in ("trigger", "trigger", "resolve", "trigger"):
+            answer = await client.post(f"{site.url}/pagerduty/v2/enqueue", json=EVENT | {"event_action": action})
+            assert (answer.status_code, answer.json()["dedup_key"]) == (202, "d")
+    assert len(sinks.received) == 2
 
 
 async def test_mail_is_taken_and_kept() -> None:
