@@ -289,6 +289,9 @@ class Journal(Protocol):
     @property
     def lease(self) -> Lease: ...
 
+    def outbox_lease(self, notice: str) -> Lease:
+        """The right to send one notice: whoever holds it is sending, and what nobody holds was left behind."""
+
     def read(self, after: int = 0) -> Sequence[Recorded]: ...
 
     def append(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from console.domain.errors import Refused
 from console.domain.events import Event, Recorded
+from console.engine.ports import Lease
 
 _HINT = 'declare an incident first: declare --reason "…"'
 
@@ -16,7 +17,11 @@ _HINT = 'declare an incident first: declare --reason "…"'
 class AbsentJournal:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.lease = _AbsentLease()
+        self.lease: Lease = _AbsentLease()
+
+    def outbox_lease(self, notice: str) -> Lease:
+        del notice
+        return self.lease
 
     def read(self, after: int = 0) -> Sequence[Recorded]:
         del after

@@ -12,9 +12,10 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from console.domain.errors import JournalDamaged, Refused, StaleJournal
 from console.domain.events import Event, Recorded
@@ -49,9 +50,19 @@ class SqliteJournal:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
         self.lease = FileLease(path.with_name(path.name + ".lease"))
+        self._outbox: dict[str, FileLease] = {}
         self._lock = threading.Lock()
         self._last_hash: tuple[int, str] = (0, codec.GENESIS)
         self._connection = self._open(create)
+
+    def outbox_lease(self, notice: str) -> FileLease:
+        """One file for each notice, in a folder of their own beside the journal: messages don't wait for each other."""
+        if notice not in self._outbox:
+            folder = self.path.with_name(self.path.name + ".outbox")
+            with suppress(OSError):  # without it the lease can't be taken, and says so
+                folder.mkdir(mode=0o700, exist_ok=True)
+            self._outbox[notice] = FileLease(folder / f"{quote(notice, safe='')}.lease")
+        return self._outbox[notice]
 
     def read(self, after: int = 0) -> Sequence[Recorded]:
         """The events behind `after`, each checked against the chain."""

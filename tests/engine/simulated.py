@@ -338,7 +338,11 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.lease = FreeLease()
+        self.outbox: dict[str, Any] = {}  # a lease for each notice, where a test brings one
         self.rows: list[tuple[int, str, str, int, str]] = []
+
+    def outbox_lease(self, notice: str) -> Any:
+        return self.outbox.setdefault(notice, FreeLease())
 
     def read(self, after: int = 0) -> Sequence[Recorded]:
         return [codec.recorded(*row) for row in self.rows[after:]]
@@ -394,6 +398,9 @@ class FaultyJournal:
     @property
     def lease(self) -> Any:
         return self.journal.lease
+
+    def outbox_lease(self, notice: str) -> Any:
+        return self.journal.outbox_lease(notice)
 
     def read(self, after: int = 0) -> Sequence[Recorded]:
         return self.journal.read(after)

@@ -112,6 +112,38 @@ def test_only_its_owner_can_read_it(tmp_path: Path, open_journal: Open) -> None:
     assert stat.S_IMODE(journal.path.parent.stat().st_mode) == 0o700
 
 
+def test_each_notice_has_a_lease_of_its_own_beside_the_journal(path: Path, open_journal: Open) -> None:
+    before = os.umask(0)
+    try:
+        journal, other = open_journal(path), open_journal(path)
+        with journal.outbox_lease("team").acquire():
+            assert other.outbox_lease("team").held()
+            assert not other.outbox_lease("boss").held()
+            assert not other.lease.held()
+            with pytest.raises(Refused, match="another console"), other.outbox_lease("team").acquire():
+                pytest.fail("two send it")
+    finally:
+        os.umask(before)
+    folder = path.with_name(path.name + ".outbox")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {p.name: stat.S_IMODE(p.stat().st_mode) for p in folder.iterdir()} == {"team.lease": 0o600}
+    assert not other.outbox_lease("team").held()
+
+
+def test_a_notice_of_any_name_stays_in_its_folder(path: Path, open_journal: Open) -> None:
+    journal = open_journal(path)
+    with journal.outbox_lease("../../elsewhere").acquire():
+        folder = path.with_name(path.name + ".outbox")
+        assert [p.name for p in folder.iterdir()] == ["..%2F..%2Felsewhere.lease"]
+
+
+def test_where_no_lease_can_be_kept_it_is_refused_in_words(path: Path, open_journal: Open) -> None:
+    journal = open_journal(path)
+    path.with_name(path.name + ".outbox").write_text("in the way")
+    with pytest.raises(Refused, match="can't be taken"), journal.outbox_lease("team").acquire():
+        pytest.fail("it was taken")
+
+
 def test_an_append_is_synced_to_the_disk_with_the_folder(path: Path, open_journal: Open) -> None:
     connection = open_journal(path)._connection
     assert connection.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
