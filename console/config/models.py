@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, Field, SerializeAsAny
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SerializeAsAny
 
+from console.config.facts import known_names
 from console.config.flaws import did_you_mean
 from console.config.options import Duration, OneLine, Options, PositiveDuration, Slug
 
@@ -188,10 +189,11 @@ class NoticeConfig(Options):
         Literal["developers", "management", "tracker", "executives", "public", "compliance", "security"] | None
     ) = None
     """Who it is for: the voice of its draft."""
-    subject: OneLine | None = None
-    """The subject to start from, with `$names` of facts; left out: the audience's."""
-    text: str | None = None
-    """The text to start from, with `$names` of facts; left out: the audience's."""
+    subject: Annotated[OneLine, AfterValidator(known_names)] | None = None
+    """The subject to start from, with `$names` of facts (`$title`, `$stage`, …); `$$` is a `$`. Left out: the audience's."""
+    text: Annotated[str, AfterValidator(known_names)] | None = None
+    """The text to start from, with `$names` of facts (`$firing`, `$rolled_back`, …). A line whose names have nothing to say
+    is left out. Left out altogether: the audience's."""
     options: SerializeAsAny[BaseModel]
     """The channel's own options, validated."""
 

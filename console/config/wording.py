@@ -14,6 +14,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from console.config.facts import FACTS
 from console.config.flaws import DocumentPath, Flaw, closest, did_you_mean
 from console.config.models import key_names
 from console.config.options import LONGEST_DURATION_SECONDS
@@ -201,6 +202,11 @@ def _other(details: ErrorDetails, path: DocumentPath, value: Any, masked: bool, 
         case "secret_exactly_one":
             given = context.get("given") or "none of them"
             return Flaw(path, f"a secret needs exactly one of env, file and command, got {given}", KEEP_IT_ELSEWHERE)
+        case "unknown_fact":
+            name = str(context.get("name", ""))
+            return Flaw(path, f'unknown name "${shortened(name)}" in {who}', did_you_mean(name, FACTS, "names"))
+        case "lone_dollar":
+            return Flaw(path, f"a $ without a name in {who}", "write $$ for the sign itself, or $name for a fact")
         case "literal_error" | "enum":
             return _not_among(path, str(context.get("expected", "")), value, masked)
         case "string_pattern_mismatch":

@@ -212,6 +212,25 @@ CASES = [
         '"Big" is not an id',
         'did you mean "big"?',
     ),
+    # names of facts
+    Case(
+        "misspelt fact",
+        INCIDENT + '[[notice]]\nid = "n"\nafter = "1m"\nsubject = «"$titel: $stage"\n',
+        'unknown name "$titel" in notice "n"',
+        'did you mean "title"?',
+    ),
+    Case(
+        "misspelt fact in the text",
+        INCIDENT + '[[notice]]\nid = "n"\nafter = "1m"\ntext = «"""\nFires:\n${fireing}\n"""\n',
+        'unknown name "$fireing" in notice "n"',
+        'did you mean "firing"?',
+    ),
+    Case(
+        "a sign that is no name",
+        INCIDENT + '[[notice]]\nid = "n"\nafter = "1m"\ntext = «"it costs $5 a minute"\n',
+        'a $ without a name in notice "n"',
+        "write $$ for the sign itself",
+    ),
     # kinds and references
     Case(
         "unknown kind",
