@@ -27,6 +27,7 @@ KIND: Final = "http"
 TARGET_KINDS: Final[tuple[str, ...]] = ()
 
 MOST_ADDRESSES: Final = 50
+MOST_TOLD: Final = 5
 SETUP_SECONDS: Final = 1.0
 """Left for authorities and secrets, so that an address that is too slow is what is told, and not that the source was."""
 
@@ -79,7 +80,7 @@ class HttpHealth:
         at = self._clock.now()
         samples = tuple(Sample(at, 0.0 if health.healthy else 1.0, (("url", label),)) for label, health in asked)
         bad = [f"{label}: {health.words}" for label, health in asked if not health.healthy]
-        return Reading(samples, tuple(self._redactor.redact(text) for text in (*bad, *unasked)))
+        return Reading(samples, tuple(map(self._redactor.redact, _some([*bad, *unasked]))))
 
     async def past(self, seconds: float, step_seconds: float) -> Reading:
         """Nothing is known of it."""
@@ -119,6 +120,10 @@ def _labels(addresses: tuple[str, ...]) -> list[str]:
     return [
         label if bare.count(label) == 1 else f"{label} ({bare[:i].count(label) + 1})" for i, label in enumerate(bare)
     ]
+
+
+def _some(told: list[str]) -> list[str]:
+    return told[:MOST_TOLD] + ([f"… and {len(told) - MOST_TOLD} more addresses"] if len(told) > MOST_TOLD else [])
 
 
 def _described(options: Options) -> str:

@@ -110,6 +110,14 @@ def _wait_for(server: Loopback, requests: int) -> bool:
     return False
 
 
+async def test_of_many_addresses_the_first_reasons_are_told_and_the_others_counted(server: Loopback) -> None:
+    server.answer = lambda _: Reply(b"", 500)
+    reading = await source(urls=tuple(f"{server.url}/{i}" for i in range(12))).now()
+    assert sum(sample.value for sample in reading.samples) == 12
+    assert len(reading.warnings) == http.MOST_TOLD + 1
+    assert reading.warnings[-1] == "… and 7 more addresses"
+
+
 async def test_every_look_opens_a_connection_of_its_own(server: Loopback) -> None:
     asking = source(url=server.url)
     for _ in range(3):
