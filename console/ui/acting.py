@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from console.engine.view import CheckView, ComponentView, Console, NoticeView, ViewState
+    from console.engine.view import CheckView, ComponentView, Console, NoticeView, TriggerView, ViewState
     from console.ui.bridge import Bridge, Problem
     from console.ui.screens.main import MainScreen
     from console.ui.screens.modal import Modal
     from console.ui.screens.prompt import Question
 
-_HAS_ID = TypeVar("_HAS_ID", "ComponentView", "CheckView", "NoticeView")
+_HAS_ID = TypeVar("_HAS_ID", "TriggerView", "ComponentView", "CheckView", "NoticeView")
 
 
 class Acting:

@@ -27,11 +27,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("next", "n", "do what is next", "Does what the NEXT line says; a rollback is shown first, as always"),
     Action("declare", "d", "declare", "Declares the incident; the clocks of the communication plan start"),
     Action("resolve", "r", "resolve", "Ends the incident; refused, with the list, while anything is open", danger=True),
+    Action("count", "plus", "one more", "Counts one more on the selected counter: a complaint", "triggers"),
+    Action("take_back", "minus", "one less", "Takes one back that was counted by mistake", "triggers"),
+    Action("attest", "h", "attest", "Says that a manual trigger holds, or holds no more; with a reason", "triggers"),
+    Action("plot", "p", "plot", "The curve of the selected trigger, large, with its threshold", "triggers"),
     Action("roll_back", "b", "roll back", "Shows what would change, then asks for the name", "components", danger=True),
     Action(
         "roll_forward", "f", "roll forward", "Undoes the selected component, shown first", "components", danger=True
     ),
     Action("go_on", "g", "go on", "Shows the rest of a stopped or failed component again", "components", danger=True),
+    Action("helped", "o", "did it help", "Every trigger before the rollback and now", "components"),
     Action("steps", "e", "steps", "Shows or hides the steps of the selected component in place", "components"),
     Action("stop", "x", "stop", "Before the next step; a second time: don't wait for the proof", "components"),
     Action("recover", "R", "recover", "Reads the targets of what a console that died left behind", "components"),
@@ -61,7 +66,8 @@ ACTIONS: tuple[Action, ...] = (
 )
 BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
 
-_SHOWN = {"question_mark": "?", "escape": "Esc", "enter": "Enter", "space": "Space", "tab": "Tab"}
+_NAMED = {"escape": "Esc", "enter": "Enter", "space": "Space", "tab": "Tab"}
+_SHOWN = {"question_mark": "?", "plus": "+", "minus": "-", **_NAMED}
 
 
 class Keys:
@@ -72,7 +78,11 @@ class Keys:
 
     def of(self, action_id: str) -> str:
         """The first key of an action as people write it."""
-        return shown(self._keymap.get(action_id, BY_ID[action_id].key).split(",")[0].strip())
+        return shown(self.all_of(action_id)[0])
+
+    def all_of(self, action_id: str) -> tuple[str, ...]:
+        """Every key of an action as Textual names it."""
+        return tuple(key.strip() for key in self._keymap.get(action_id, BY_ID[action_id].key).split(","))
 
 
 def shown(key: str) -> str:

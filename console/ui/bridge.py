@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 POLL_SECONDS = 0.25
-PARTS = ("incident", "triggers", "components", "checks", "notices", "timeline", "next_action", "busy")
+PARTS = (
+    "incident",
+    "triggers",
+    "components",
+    "checks",
+    "notices",
+    "timeline",
+    "next_action",
+    "advised",
+    "soak",
+    "busy",
+)
 
 
 class Problem(NamedTuple):

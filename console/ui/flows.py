@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from console.ui.acting import Acting
 from console.ui.actions import PANELS, can_be_next
+from console.ui.watching import Watching
 from console.ui.widgets.components import waits_for_person
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _WATCHING = "This console only watches; the commander's console acts."
 _GO_TO = frozenset(PANELS)
-_ONLY_LOOKS = _GO_TO | {"details", "steps", "dismiss", "theme", "help", "palette", "leave"}
+_ONLY_LOOKS = _GO_TO | {"plot", "helped", "details", "steps", "dismiss", "theme", "help", "palette", "leave"}
 
 
-class Flows(Acting):
+class Flows(Watching):
     def perform(self, action_id: str, target: str = "") -> None:
         """Does it, or says in the screen why not. `target` is the id of its object; empty for the selected one."""
         if action_id in _GO_TO:

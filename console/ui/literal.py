@@ -96,6 +96,7 @@ def _to_ascii(text: str) -> str:
 
 
 _PLAIN = {**dict.fromkeys("▁▂▃▄▅▆▇▉▊▋▌▍▎▏", " "), "…": ".", "−": "-", "–": "-", "·": "-", "→": ">"}
+_PLAIN |= {**dict.fromkeys("─┄┈", "-"), **dict.fromkeys("│┆┊", "|"), **dict.fromkeys("┌┐└┘├┤┬┴┼", "+")}
 
 
 class Guard(LineFilter):

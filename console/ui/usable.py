@@ -9,7 +9,7 @@ from console.ui.widgets.checklist import HOLDS
 from console.ui.widgets.components import HALF_DONE, waits_for_person
 
 if TYPE_CHECKING:
-    from console.engine.view import CheckView, ComponentView, ViewState
+    from console.engine.view import CheckView, ComponentView, TriggerView, ViewState
 
 
 def usable(view: ViewState | None, panel: str, row_id: str) -> Iterator[str]:
@@ -17,13 +17,30 @@ def usable(view: ViewState | None, panel: str, row_id: str) -> Iterator[str]:
     if view is None or not row_id or panel == "timeline":
         return
     if view.incident.mode != "observe":
-        if panel == "components":
+        if panel == "triggers":
+            yield from _on_trigger(next((t for t in view.triggers if t.id == row_id), None))
+        elif panel == "components":
             yield from _on_component(next((c for c in view.components if c.id == row_id), None))
         elif panel == "checklist":
             yield from _on_check(next((c for c in view.checks if c.id == row_id), None))
         elif panel == "communication" and any(n.id == row_id and n.state != "acknowledged" for n in view.notices):
             yield "acknowledge"
+    if panel == "triggers" and any(t.id == row_id and t.judged != "attestation" for t in view.triggers):
+        yield "plot"
+    if panel == "components" and view.soak is not None and view.soak.component == row_id:
+        yield "helped"
     yield "details"
+
+
+def _on_trigger(trigger: TriggerView | None) -> Iterator[str]:
+    if trigger is None:
+        return
+    if trigger.judged == "attestation":
+        yield "attest"
+    if trigger.judged == "counter":
+        yield "count"
+        if trigger.value:
+            yield "take_back"
 
 
 def _on_component(component: ComponentView | None) -> Iterator[str]:

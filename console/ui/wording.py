@@ -6,7 +6,7 @@ A state is always an icon and a word; the colour comes on top. `Wording(ascii_on
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ _VERDICTS: Mapping[str, tuple[str, str, str, str]] = {
     "no_data": ("?", "??", "NO DATA", "bold $attention"),
     "stale": ("◌", "..", "STALE", "bold $attention"),
     "ok": ("✔", "ok", "ok", _GOOD),
+    "clear": ("○", "o", "clear", _DIM),
+}
+_MOVEMENTS: Mapping[str, tuple[str, str, str, str]] = {
+    "falling": ("↘", "\\", "falling", ""),
+    "rising": ("↗", "/", "rising", ""),
+    "steady": ("→", "=", "as before", ""),
 }
 _STEPS: Mapping[str, tuple[str, str, str, str]] = {
     "untouched": ("·", "-", "untouched", _DIM),
@@ -73,6 +79,11 @@ _NOTICES: Mapping[str, tuple[str, str, str, str]] = {
     "overdue": ("▲", "!!", "OVERDUE", _ALARM),
     "acknowledged": ("✔", "ok", "told", _GOOD),
 }
+_TOUCHES: Mapping[str, str] = {
+    "user_facing": "users are affected",
+    "compliance": "compliance is touched",
+    "security": "security is touched",
+}
 _FINDINGS: Mapping[str, tuple[str, str, str, str]] = {
     "ok": ("✔", "ok", "ok", _GOOD),
     "info": ("·", "-", "note", _DIM),
@@ -98,6 +109,10 @@ class Wording:
     def verdict(self, verdict: str) -> Sign:
         return self._sign(_VERDICTS, verdict)
 
+    def movement(self, movement: str) -> Sign:
+        """Where a value goes: `falling`, `rising` or `steady`; whether that is good depends on the trigger."""
+        return self._sign(_MOVEMENTS, movement)
+
     def step(self, step: StepView, waits_for_person: bool = False) -> Sign:
         return self._sign(_STEPS, "person" if waits_for_person else step.state)
 
@@ -116,22 +131,15 @@ class Wording:
     def notice(self, notice: NoticeView) -> Sign:
         return self._sign(_NOTICES, notice.state)
 
+    def touched(self, impact: str) -> str:
+        """What it means that the incident touches something beyond the house."""
+        return _TOUCHES.get(impact, f"{impact} applies")
+
     def finding(self, level: str) -> Sign:
         return self._sign(_FINDINGS, level)
 
     def level(self, level: str) -> str:
         return _LEVELS.get(level, "")
-
-    def sparkline(self, curve: Sequence[float], width: int, limit: float, above: bool) -> list[tuple[str, bool]]:
-        """One glyph for each of the newest `width` values, each with whether it crosses the limit."""
-        glyphs = "_.:-=+*#" if self.ascii_only else "▁▂▃▄▅▆▇█"
-        values = [v for v in curve[-width:] if math.isfinite(v)]
-        if not values:
-            return []
-        low, high = min(*values, limit, 0.0), max(*values, limit)
-        span = (high - low) or 1.0
-        top = len(glyphs) - 1
-        return [(glyphs[round((v - low) / span * top)], v > limit if above else v < limit) for v in values]
 
     def bar(self, done: float, total: float, width: int) -> str:
         filled = max(0, min(width, round(width * done / total))) if total > 0 else 0
@@ -161,6 +169,12 @@ def countdown(seconds: float) -> str:
         minutes = int(seconds // 60)
         return f"in {minutes} min" if minutes < 100 else f"in {minutes // 60} h {minutes % 60:02}"
     return f"in {duration(seconds)}"
+
+
+def rough(seconds: float) -> str:
+    """A time that doesn't change with every look: "<1 m", "3 m", "2 h", "5 d"."""
+    units = (("d", 86_400), ("h", 3_600), ("m", 60))
+    return next((f"{int(seconds // size)} {unit}" for unit, size in units if seconds >= size), "<1 m")
 
 
 def clock(at: datetime) -> str:

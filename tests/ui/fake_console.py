@@ -293,6 +293,7 @@ FIRING = ViewState(
     NextAction(
         "Roll back QEC Analysis Service: p95 and memory point to it", "rollback qec-analysis", "roll_back:qec-analysis"
     ),
+    advised=("qec-analysis",),
 )
 RUNNING_VIEW = replace(
     FIRING,
@@ -469,6 +470,12 @@ class FakeConsole:
 
     async def acknowledge(self, notice: str, note: str) -> None:
         self._note("acknowledge", notice, note)
+
+    async def count(self, trigger: str, count: int, note: str = "") -> None:
+        self._note("count", trigger, count)
+
+    async def attest(self, trigger: str, holds: bool, reason: str) -> None:
+        self._note("attest", trigger, holds, reason)
 
     async def resolve(self, note: str) -> None:
         self._note("resolve", note)

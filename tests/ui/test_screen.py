@@ -45,7 +45,7 @@ async def test_the_skeleton_is_painted_before_the_console_opens(running: Running
     ("state", "words"),
     [
         (fake.CALM, ("no incident", "all 4 ok", "untouched", "LIVE")),
-        (fake.FIRING, ("▲ FIRING", "◔ PENDING", "? NO DATA", "STALE", "3:10 of 5:00", "suggested by p95", "▲ OVERDUE")),
+        (fake.FIRING, ("▲ FIRING", "◔ PENDING", "? NO DATA", "STALE", "3:10 of 5:00", "because p95 and", "▲ OVERDUE")),
         (fake.RUNNING_VIEW, ("● rolling back", "step 2 of 2", "1 of 2 ready", "0:08", "✔ patch api-gateway", "proven")),
         (fake.FAILED_VIEW, ("✘ FAILED", "ImagePullBackOff", "stopped at the first failure")),
         (fake.UNKNOWN_VIEW, ("⁇ UNKNOWN", "cluster says: 503")),

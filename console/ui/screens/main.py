@@ -91,7 +91,7 @@ class MainScreen(Screen[None]):
         self.message.show(view)
         if changed & {"next_action", "busy"}:
             self.next_action.show(view)
-        if changed & {"components", "checks", "notices", "incident"}:
+        if changed & {"triggers", "components", "checks", "notices", "incident"}:
             self._hint()
 
     # ------------------------------------------------------------ panels

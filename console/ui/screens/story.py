@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from console.ui.curves import two_rows
 from console.ui.literal import fit, lines, literal
 from console.ui.widgets.components import waits_for_person
-from console.ui.widgets.triggers import curve_line
-from console.ui.wording import Sign, Wording, amount, clock, countdown, duration
+from console.ui.widgets.trigger_row import marks_of
+from console.ui.wording import Sign, Wording, amount, clock, countdown, duration, rough
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from console.engine.view import CheckView, ComponentView, NoticeView, TriggerView, ViewState
 
 _LABEL = 16
@@ -28,7 +31,7 @@ def story(view: ViewState, panel: str, row_id: str, wording: Wording) -> tuple[s
             return component.title, _component(component, wording)
     for check in view.checks if panel == "checklist" else ():
         if check.id == row_id:
-            return check.title, _check(check, wording)
+            return check.title, _check(check, view.at, wording)
     for notice in view.notices if panel == "communication" else ():
         if notice.id == row_id:
             return notice.title, _notice(notice, wording)
@@ -37,17 +40,17 @@ def story(view: ViewState, panel: str, row_id: str, wording: Wording) -> tuple[s
 
 def _trigger(trigger: TriggerView, view: ViewState, wording: Wording) -> Iterator[Content]:
     yield _state(wording.verdict(trigger.verdict), trigger.id)
-    yield _fact("value", amount(trigger.value, trigger.unit))
-    yield _fact("fires", f"{'above' if trigger.above else 'below'} {amount(trigger.threshold, trigger.unit)}")
-    if trigger.for_seconds:
-        yield _fact("held for", f"{duration(trigger.held_seconds)} of {duration(trigger.for_seconds)}")
+    for mark in marks_of(trigger):
+        yield literal((mark, "bold $attention"))
+    if trigger.judged == "attestation":
+        yield _fact("judged by", "a person's word")
+        if trigger.impact:
+            yield _fact("it also says", wording.touched(trigger.impact))
+    else:
+        yield from _measured(trigger, wording)
     if trigger.since is not None:
         yield _fact("since", f"{clock(trigger.since)} UTC, {duration((view.at - trigger.since).total_seconds())} ago")
-    if trigger.age_seconds is not None:
-        yield _fact("newest value", f"{duration(trigger.age_seconds)} old")
-    if curve := curve_line(trigger, 60, wording):
-        yield Content("")
-        yield curve
+    yield from _curve(trigger, wording)
     titles = {c.id: c.title for c in view.components}
     if trigger.suggests:
         yield _fact("points to", ", ".join(titles.get(c, c) for c in trigger.suggests))
@@ -55,6 +58,38 @@ def _trigger(trigger: TriggerView, view: ViewState, wording: Wording) -> Iterato
     for warning in trigger.warnings:
         yield from _text("The source warns", warning)
     yield from _text("Query", trigger.query)
+
+
+def _measured(trigger: TriggerView, wording: Wording) -> Iterator[Content]:
+    side = "above" if trigger.above else "below"
+    yield _fact("value", amount(trigger.value, trigger.unit))
+    window = f" in the last {rough(trigger.curve_seconds)}" if trigger.judged == "counter" else ""
+    yield _fact("fires", f"{side} {amount(trigger.threshold, trigger.unit)}{window}{_patience(trigger)}")
+    if trigger.clear is not None:
+        other = "below" if trigger.above else "above"
+        yield _fact("clear again", f"{other} {amount(trigger.clear, trigger.unit)}")
+    if trigger.for_seconds and trigger.verdict in ("pending", "firing"):
+        bar = wording.bar(trigger.held_seconds, trigger.for_seconds, 10)
+        yield _fact("held for", f"{duration(trigger.held_seconds)} of {duration(trigger.for_seconds)} {bar}")
+    if trigger.consecutive > 1:
+        yield _fact("in a row", f"{trigger.in_a_row} of {trigger.consecutive}")
+    if trigger.series:
+        yield _fact("series", f"{trigger.crossing} of {trigger.series} cross the threshold")
+    if trigger.age_seconds is not None and trigger.judged == "measured":
+        yield _fact("newest value", f"{duration(trigger.age_seconds)} old")
+
+
+def _patience(trigger: TriggerView) -> str:
+    """What it takes besides the threshold."""
+    held = f", for {duration(trigger.for_seconds)}" if trigger.for_seconds else ""
+    return held + (f", {trigger.consecutive} times in a row" if trigger.consecutive > 1 else "")
+
+
+def _curve(trigger: TriggerView, wording: Wording) -> Iterator[Content]:
+    if rows := two_rows(trigger, 60, wording):
+        yield Content("")
+        yield from rows
+        yield Content("")
 
 
 def _component(component: ComponentView, wording: Wording) -> Iterator[Content]:
@@ -73,12 +108,24 @@ def _component(component: ComponentView, wording: Wording) -> Iterator[Content]:
             yield literal("  ", line)
 
 
-def _check(check: CheckView, wording: Wording) -> Iterator[Content]:
+def _check(check: CheckView, at: datetime, wording: Wording) -> Iterator[Content]:
     yield _state(wording.check(check), check.id)
     yield _fact("group", check.group)
     yield _fact("to resolve", "must hold" if check.criterion else "need not hold")
     yield _fact("shown by", "a person's signature" if check.by_person else "running it")
+    if check.at is not None:
+        verb = "signed" if check.by_person else "ran"
+        yield _fact(verb, f"{clock(check.at)} UTC, {rough((at - check.at).total_seconds())} ago{_took(check)}")
+    if check.state == "stale":
+        yield literal(("It is older than the last change, so it says nothing about now: run it again.", "$attention"))
+    if check.running:
+        yield literal(("It is running; below is what the last run found.", "$running"))
     yield from _text("Evidence", check.evidence or "none yet")
+    yield from _text("In detail", "\n".join(check.detail))
+
+
+def _took(check: CheckView) -> str:
+    return f", took {check.seconds:.1f} s" if check.seconds else ""
 
 
 def _notice(notice: NoticeView, wording: Wording) -> Iterator[Content]:

@@ -10,6 +10,7 @@ from textual.content import Content
 from console.ui.actions import BY_ID
 from console.ui.literal import fit, literal, spread, wrapped
 from console.ui.widgets.panel import Heading, Panel, Row, press
+from console.ui.widgets.soak import soak_lines, soak_time
 from console.ui.wording import Wording, duration
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _IN_DOUBT = frozenset({"failed", "unknown", "diverged"})
 
 
 class Components(Panel):
-    PARTS: ClassVar[frozenset[str]] = frozenset({"components", "incident"})
+    PARTS: ClassVar[frozenset[str]] = frozenset({"components", "incident", "advised", "soak"})
 
     def __init__(self, wording: Wording) -> None:
         super().__init__("components", "Components", "2", wording)
@@ -33,11 +34,13 @@ class Components(Panel):
         self.lay_out()
 
     def rows(self, view: ViewState, width: int) -> Iterable[Row]:
-        watching = view.incident.mode == "observe"
         for place, component in enumerate(view.components, 1):
-            lines = [self._line(component, place, width, watching)]
+            lines = [self._line(component, place, width, view)]
+            lines += self._why(component, view, width)
             if component.state in _OPEN_STATES or component.id in self._expanded:
                 lines += self._story(component, width)
+            if _soaks(component, view):
+                lines += [literal("   ", line) for line in soak_lines(view, width - 3, self.wording)]
             yield Row(component.id, tuple(lines))
         if not view.components:
             yield Row("", (literal(("the procedure has no components", "$dim")),))
@@ -60,22 +63,33 @@ class Components(Panel):
         moved = (c.id for c in new.components if c.state in _OPEN_STATES and before.get(c.id) != (c.state, c.current))
         return next(moved, "")
 
-    def _line(self, component: ComponentView, place: int, width: int, watching: bool) -> Content:
+    def _line(self, component: ComponentView, place: int, width: int, view: ViewState) -> Content:
         waits = any(waits_for_person(step, component) for step in component.steps)
         sign = self.wording.component(component, waits)
         state = literal((f"{sign.icon} {sign.word}", sign.style))
         if component.state == "running" and component.current:
             state = literal(state, (f"  step {component.current} of {len(component.steps)}", "$dim"))
+        elif _is_suggested(component, view):
+            first = component.id == view.advised[0]
+            state = literal((f"{self.wording.suggested} suggested{'' if first else ' next'}", "bold $attention"))
         elif component.suggested_by and component.state == "untouched":
             by = ", ".join(component.suggested_by)
-            state = literal((f"{self.wording.suggested} suggested by {by}", "bold $attention"))
+            state = literal((f"{self.wording.suggested} named by {by}", "$dim"))
+        elif _soaks(component, view) and view.soak:
+            state = literal(state, "  ", soak_time(view.soak, self.wording))
         button = Content("")
-        if (component.can_roll_back or component.state in HALF_DONE) and not watching:
+        if (component.can_roll_back or component.state in HALF_DONE) and view.incident.mode != "observe":
             action = "go_on" if component.state in HALF_DONE else "roll_back"
             button = literal((f"[ {BY_ID[action].label.capitalize()} ]", "$note")).stylize(press(action))
         name_width = _name_width(width)
         name = fit(literal((f"{place:<2} ", "$dim"), (component.title, "bold")), name_width)
         return spread(literal(name, " ", state), button, width)
+
+    def _why(self, component: ComponentView, view: ViewState, width: int) -> Iterator[Content]:
+        """Why it is suggested: the triggers that point to it, or what it has to go before."""
+        if _is_suggested(component, view):
+            for line in wrapped(because(component), width - 3, 2):
+                yield literal("   ", (line, "$attention"))
 
     def _story(self, component: ComponentView, width: int) -> Iterator[Content]:
         for step in component.steps:
@@ -100,6 +114,23 @@ class Components(Panel):
         if step.state in _IN_DOUBT:
             for line in wrapped(step.reason, width - 5, 3):
                 yield literal("     ", line)
+
+
+def because(component: ComponentView) -> str:
+    """Why it is among the advised ones."""
+    by = component.suggested_by
+    if not by:
+        return "because a component that is suggested goes after it"
+    named = f"{', '.join(by[:-1])} and {by[-1]}" if len(by) > 1 else by[0]
+    return f"because {named} {'point' if len(by) > 1 else 'points'} to it"
+
+
+def _is_suggested(component: ComponentView, view: ViewState) -> bool:
+    return component.id in view.advised and component.state in ("untouched", "rolled_forward")
+
+
+def _soaks(component: ComponentView, view: ViewState) -> bool:
+    return view.soak is not None and view.soak.component == component.id and component.state == "rolled_back"
 
 
 def _name_width(width: int) -> int:

@@ -29,11 +29,27 @@ if TYPE_CHECKING:
 _HIDDEN_WIDTH = 60  # of a panel that isn't shown: its rows are known all the same, so that its keys work
 
 
+class Place(NamedTuple):
+    """One of several things that share a line: where its name begins and ends, in characters. A blank is on either side."""
+
+    id: str
+    start: int
+    end: int
+
+
 class Row(NamedTuple):
-    """One thing of a panel on one or more lines. `id` is empty when it can't be selected (a group's name)."""
+    """One thing of a panel on one or more lines. `id` is empty when it can't be selected (a group's name).
+
+    `places` is for a line that several things share: each can be selected, though none has a line of its own.
+    """
 
     id: str
     lines: tuple[Content, ...]
+    places: tuple[Place, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(place.id for place in self.places) or ((self.id,) if self.id else ())
 
 
 class Heading(NamedTuple):
@@ -145,7 +161,7 @@ class Panel(ScrollView, can_focus=True):
         self._into_sight(row_id)
 
     def move(self, by: int) -> None:
-        ids = [row.id for row in self._rows if row.id]
+        ids = [row_id for row in self._rows for row_id in row.ids]
         if not ids:
             self.scroll_to(y=self.scroll_y + by, animate=False)
             return
@@ -166,23 +182,23 @@ class Panel(ScrollView, can_focus=True):
         line = at.y + self.scroll_offset.y if at is not None else -1
         if not 0 <= line < len(self._lines):
             return
-        row = self._rows[self._lines[line][0]]
-        if not row.id:
+        row_id = _under(self._rows[self._lines[line][0]], self._lines[line][1], at.x - 1) if at is not None else ""
+        if not row_id:
             return
-        self.select(row.id)
+        self.select(row_id)
         if action_id := event.style.meta.get("press"):
             self._press(str(action_id))
         elif event.chain == 2:
             self._press("details")
 
     def _keep_a_selection(self) -> None:
-        ids = [row.id for row in self._rows if row.id]
+        ids = [row_id for row in self._rows for row_id in row.ids]
         if self.selected not in ids:
             self.selected = ids[0] if ids else ""
             self.post_message(self.Moved())
 
     def _into_sight(self, row_id: str) -> None:
-        ys = [y for y, (index, _) in enumerate(self._lines) if self._rows[index].id == row_id]
+        ys = [y for y, (index, _) in enumerate(self._lines) if row_id in self._rows[index].ids]
         height = self.scrollable_content_region.height
         if not ys or not height:
             return
@@ -208,13 +224,30 @@ class Panel(ScrollView, can_focus=True):
             return Strip.blank(width, base.rich_style)
         index, line = self._lines[at]
         row = self._rows[index]
-        chosen = bool(row.id) and row.id == self.selected
+        chosen = self.selected in row.ids
         mark = (
             (self.wording.cursor, "bold $focus" if self.has_focus else "$dim")
             if chosen and line is row.lines[0]
             else " "
         )
+        if chosen and row.places:
+            line = self._marked(line, next(place for place in row.places if place.id == self.selected))
         content = fit(literal(mark, line), width)
-        if chosen and self.has_focus:
+        if chosen and self.has_focus and not row.places:
             content = content.stylize_before("on $selection")
         return Visual.to_strips(self, content, width, 1, base, apply_selection=False, pad=True)[0]
+
+    def _marked(self, line: Content, place: Place) -> Content:
+        """The selected one of those that share the line: in brackets, which need no colour."""
+        name = literal("[", line[place.start : place.end], "]")
+        if self.has_focus:
+            name = name.stylize("bold on $selection")
+        return literal(line[: place.start - 1], name, line[place.end + 1 :])
+
+
+def _under(row: Row, line: Content, x: int) -> str:
+    """The id of what is at a cell of a row's line; of a shared line the last that begins before it."""
+    if not row.places:
+        return row.id
+    before = [place.id for place in row.places if line[: place.start - 1].cell_length <= x]
+    return before[-1] if before else row.places[0].id

@@ -1,35 +1,47 @@
-"""Why one would roll back: each trigger's verdict, value against threshold, since when, and its curve. Worst first."""
+"""Why one would roll back: each trigger's verdict, value against threshold, since when, and its curve. Worst first.
+
+What is loud gets the room that the panel has, from the top; what is quiet takes one line, and what nobody attested shares one.
+`trigger_row.py` says how one trigger reads; here is which of them gets how much.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.content import Content
 
-from console.ui.literal import fit, literal, spread, wrapped
-from console.ui.widgets.panel import Heading, Panel, Row
-from console.ui.wording import Wording, amount, duration, limit
+from console.ui.literal import fit, literal
+from console.ui.widgets.panel import Heading, Panel, Place, Row
+from console.ui.widgets.trigger_row import INDENT, Detail, TriggerRow
+from console.ui.wording import Wording
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from console.engine.view import TriggerView, ViewState
 
 _WORST_FIRST = ("firing", "no_data", "stale", "pending", "ok")
-_INDENT = 11
-_CURVE = 20
+_MORE: tuple[Detail, ...] = ("words", "curve")
+_HIDDEN_HEIGHT = 16  # of a panel that isn't shown
+_LOUD_SHARE = 2 / 3  # of the panel, at least, for what is loud: the quiet ones can be scrolled to
 
 
 class Triggers(Panel):
-    PARTS: ClassVar[frozenset[str]] = frozenset({"triggers", "clock"})
+    PARTS: ClassVar[frozenset[str]] = frozenset({"triggers", "clock", "incident"})
 
     def __init__(self, wording: Wording) -> None:
         super().__init__("triggers", "Triggers", "1", wording)
+        self._known: dict[tuple[str, Detail], TriggerRow] = {}
 
     def rows(self, view: ViewState, width: int) -> Iterable[Row]:
-        for trigger in sorted(view.triggers, key=lambda t: _WORST_FIRST.index(t.verdict)):
-            yield Row(trigger.id, tuple(trigger_lines(trigger, view.at, width, self.wording)))
+        self._known = {known: row for known, row in self._known.items() if row.width == width}
+        ordered = sorted(view.triggers, key=_weight)
+        loud = [t for t in ordered if t.verdict != "ok"]
+        quiet = [t for t in ordered if t.verdict == "ok" and t.judged != "attestation"]
+        shared = tuple(self._shared([t for t in ordered if t.verdict == "ok" and t.judged == "attestation"], width))
+        yield from self._loud(loud, view, width, len(quiet) + len(shared))
+        for trigger in quiet:
+            yield Row(trigger.id, self._lines_of(trigger, view, width, "line"))
+        yield from shared
         if not view.triggers:
             yield Row("", (literal(("the procedure has no triggers", "$dim")),))
 
@@ -51,49 +63,51 @@ class Triggers(Panel):
         before = {t.id for t in old.triggers if t.verdict == "firing"}
         return next((t.id for t in new.triggers if t.verdict == "firing" and t.id not in before), "")
 
+    # ------------------------------------------------------------ who gets how much room
 
-def trigger_lines(trigger: TriggerView, at: datetime, width: int, wording: Wording) -> Iterator[Content]:
-    sign = wording.verdict(trigger.verdict)
-    lead = fit(literal((f"{sign.icon} {sign.word}", sign.style)), _INDENT)
-    room = width - _INDENT
-    reading = _reading(trigger)
-    indent = " " * _INDENT
-    if trigger.verdict == "ok":
-        yield literal(lead, spread(literal(trigger.title), reading, room))
-        return
-    yield literal(lead, fit(literal((trigger.title, "bold")), room))
-    if trigger.verdict in ("firing", "pending"):
-        held = _held(trigger, at, wording)
-        yield literal(indent, fit(literal(reading, "   ", held), room))
-        if curve := curve_line(trigger, min(_CURVE, room - 12), wording):
-            yield literal(indent, fit(curve, room))
-        return
-    for line in wrapped(trigger.reason or "the source gave no value", room, 2):
-        yield literal(indent, (line, "$attention"))
-    if trigger.value is not None:
-        yield literal(indent, fit(literal(("last seen ", "$dim"), reading), room))
+    def _loud(self, loud: Sequence[TriggerView], view: ViewState, width: int, below: int) -> Iterator[Row]:
+        """From the top, each as much as still fits: what fires first its words, then its curve; then the others the same."""
+        height = self.scrollable_content_region.height or _HIDDEN_HEIGHT
+        left = max(height - below, int(height * _LOUD_SHARE)) - len(loud)
+        lines = [self._lines_of(trigger, view, width, "line") for trigger in loud]
+        firing = sum(t.verdict == "firing" for t in loud)
+        for places in (range(firing), range(firing, len(loud))):
+            for detail in _MORE:
+                for place in places:
+                    more = self._lines_of(loud[place], view, width, detail) if left > 0 else lines[place]
+                    if left <= 0 or len(more) - len(lines[place]) > left:
+                        break
+                    left -= len(more) - len(lines[place])
+                    lines[place] = more
+        for trigger, told in zip(loud, lines, strict=True):
+            yield Row(trigger.id, told)
+
+    def _lines_of(self, trigger: TriggerView, view: ViewState, width: int, detail: Detail) -> tuple[Content, ...]:
+        """The same lines as long as they say the same, so that the panel sees at once that nothing is to be painted."""
+        row = self._known.get((trigger.id, detail))
+        if row is None:
+            row = self._known[trigger.id, detail] = TriggerRow(detail, width, self.wording)
+        return row.lines(trigger, view.at, view.incident.mode != "observe")
+
+    def _shared(self, attestations: Sequence[TriggerView], width: int) -> Iterator[Row]:
+        """Names beside one another, on as few lines as hold them."""
+        sign = self.wording.verdict("clear")
+        lead = fit(literal((f"{sign.icon} {sign.word}", sign.style)), INDENT)
+        while attestations:
+            line = lead
+            places: list[Place] = []
+            for trigger in attestations:
+                name = literal((trigger.title, "$dim"))
+                if places and line.cell_length + name.cell_length + 1 > width:
+                    break
+                start = len(line.plain)
+                line = literal(line, fit(name, min(name.cell_length, width - line.cell_length - 1)), "  ")
+                places.append(Place(trigger.id, start, len(line.plain) - 2))
+            yield Row("", (line,), tuple(places))
+            attestations, lead = attestations[len(places) :], literal(" " * INDENT)
 
 
-def curve_line(trigger: TriggerView, width: int, wording: Wording) -> Content:
-    """The recent values, those beyond the threshold in the colour of alarm, and the threshold in words behind them."""
-    glyphs = wording.sparkline(trigger.curve, width, trigger.threshold, trigger.above)
-    if not glyphs:
-        return Content("")
-    line = literal(*((glyph, "$alarm" if crossed else "$running") for glyph, crossed in glyphs))
-    mark = ".." if wording.ascii_only else "┄┄"
-    return literal(line, (f" {mark} {amount(trigger.threshold, trigger.unit)}", "$dim"))
-
-
-def _reading(trigger: TriggerView) -> Content:
-    value = amount(trigger.value, trigger.unit)
-    style = {"firing": "bold $alarm", "pending": "bold $attention", "ok": ""}.get(trigger.verdict, "$attention")
-    return literal((value, style), (f"  {limit(trigger.threshold, trigger.unit, trigger.above)}", "$dim"))
-
-
-def _held(trigger: TriggerView, at: datetime, wording: Wording) -> Content:
-    if trigger.verdict == "pending" and trigger.for_seconds:
-        bar = wording.bar(trigger.held_seconds, trigger.for_seconds, 5)
-        return literal((f"{duration(trigger.held_seconds)} of {duration(trigger.for_seconds)} {bar}", "$attention"))
-    if trigger.since is None:
-        return Content("")
-    return literal((f"for {duration((at - trigger.since).total_seconds())}", "$alarm"))
+def _weight(trigger: TriggerView) -> tuple[int, int]:
+    """What fired until its data broke off stands right behind what fires: nothing says that it is over."""
+    silenced = trigger.was_firing and trigger.verdict != "firing"
+    return (0 if silenced else _WORST_FIRST.index(trigger.verdict), int(silenced))
