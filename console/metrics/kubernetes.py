@@ -174,8 +174,8 @@ def owner_of(pod: Json) -> Workload:
 def lacking(workload: Json) -> int:
     """How many replicas are wanted and not available.
 
-    A Deployment's own count of those that are unavailable has the new pods of a stalled release, beside which the old ones still
-    serve, and not those that could never be created; so both are looked at.
+    A Deployment counts them itself, and among them the new pods of a stalled release, beside which the old ones still serve.
+    Before a controller has looked there is no such count, and other kinds have none.
     """
     status = workload.get("status") or {}
     if workload["kind"] == "DaemonSet":

@@ -34,9 +34,10 @@ def test_a_kind_says_what_the_file_may_say(section: Section, kind: str) -> None:
     assert set(spec.target_kinds) <= set(Registry().names("target"))
 
 
-@pytest.mark.parametrize(("section", "kind"), [pair for pair in INSTALLED if pair[0] != "channel"])
-def test_a_kind_can_be_built(section: Section, kind: str) -> None:
-    assert callable(Registry().module(section, kind).build)
+@pytest.mark.parametrize(("section", "kind"), [pair for pair in INSTALLED if pair != ("channel", "manual")])
+def test_a_kind_can_be_built_unless_people_keep_it(section: Section, kind: str) -> None:
+    module = Registry().module(section, kind)
+    assert hasattr(module, "JUDGED") or callable(module.build)
 
 
 def test_a_notice_needs_no_installed_channel() -> None:

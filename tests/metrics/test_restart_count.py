@@ -78,7 +78,7 @@ def test_what_a_workload_lacks() -> None:
         return lacking({"kind": "Deployment", "spec": {"replicas": 3}, "status": status})
 
     assert deployment(availableReplicas=3, replicas=3) == 0
-    assert deployment() == 3  # none could be created, and its own count of the unavailable is 0
+    assert deployment() == 3  # no controller has looked yet
     assert deployment(availableReplicas=3, replicas=4, unavailableReplicas=1) == 1  # a release that is stuck
     assert lacking({"kind": "StatefulSet", "spec": {}, "status": {}}) == 1
     assert lacking({"kind": "StatefulSet", "spec": {"replicas": 0}, "status": {}}) == 0

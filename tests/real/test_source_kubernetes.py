@@ -103,13 +103,22 @@ async def test_a_release_that_is_stuck_is_unavailable_although_the_old_pods_serv
 
 
 async def test_replicas_that_could_not_be_created_are_missing_too(room: Room) -> None:
-    """The namespace's rules refuse each pod, and the Deployment's own count of the unavailable stays 0."""
+    """The namespace's rules refuse each pod."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     room.cluster.api("PATCH", f"/api/v1/namespaces/{room.name}", {"metadata": {"labels": labels}}, content_type=MERGE)
     room.create(deployment("web", "web:1", replicas=2))
     poll("no pod may be created", lambda: "ReplicaFailure" in str(room.get("Deployment", "web")["status"]))
     unavailable = source(room, "unavailable")
     assert values(await unavailable.now()) == {"web": 2}
+
+
+async def test_what_no_controller_has_looked_at_is_missing(room: Room) -> None:
+    room.cluster.controllers.pause()
+    try:
+        room.create(deployment("web", "web:1", replicas=2))
+        assert values(await source(room, "unavailable").now()) == {"web": 2}
+    finally:
+        room.cluster.controllers.resume()
 
 
 async def test_restarts_count_from_the_first_look_and_survive_the_pod(room: Room) -> None:
