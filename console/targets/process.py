@@ -2,12 +2,13 @@
 
 `command.run` runs what the file names, `git/` runs git. A program gets a session of its own: it can't ask on the terminal that
 the screen is drawn on, a Ctrl-C meant for the console doesn't reach it, and it can be ended with all that it started. Waiting
-happens in a daemon thread, so that nobody who leaves has to wait for it.
+happens in a daemon thread, so that nobody who leaves has to wait for it, but for the moment in which it is being ended.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import errno
 import os
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,11 +130,24 @@ async def run(
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
             loop.call_soon_threadsafe(settle, result)
 
-    threading.Thread(target=follow, name=f"program {argv[0]}", daemon=True).start()
+    thread = threading.Thread(target=follow, name=f"program {argv[0]}", daemon=True)
+    thread.start()
     try:
         return await future
     finally:
+        _being_ended.add(thread)
         work.stop.set()
+
+
+_being_ended: Final[weakref.WeakSet[threading.Thread]] = weakref.WeakSet()
+
+
+@atexit.register
+def _see_them_end() -> None:
+    """What nobody waits for any more is ended by its thread, which must not end with this process before it has."""
+    deadline = time.monotonic() + GRACE_SECONDS + 1
+    for thread in list(_being_ended):
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class _Work:

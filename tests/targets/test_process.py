@@ -207,3 +207,28 @@ asyncio.run(main())
     os.killpg(group, signal.SIGKILL)
     assert await gone(group)
     assert marks.running("a") is None
+
+
+LEAVES = """
+import asyncio, sys
+from console.targets.process import run
+
+async def main():
+    async with asyncio.timeout(0.5):
+        await run(["sh", "-c", sys.argv[1]], timeout_seconds=60)
+
+try:
+    asyncio.run(main())
+except TimeoutError:
+    print("left")
+"""
+
+
+@pytest.mark.parametrize("ends", ["", "trap '' TERM;"], ids=["at once", "when it is made to"])
+def test_whoever_gives_up_and_leaves_leaves_nothing_running(tmp_path: Path, ends: str) -> None:
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    script = f"{ends} sleep 60 & echo $! > {inner}; echo $$ > {outer}; wait; sleep 60"
+    argv = [sys.executable, "-c", LEAVES, script]
+    left = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert left.stdout == "left\n"
+    assert not any(lives(int(file.read_text())) for file in (inner, outer))
