@@ -11,12 +11,10 @@ from console.commands.invocation import Invocation, one_line
 if TYPE_CHECKING:
     from console.engine.session import Session
 
-_SAMPLING_SECONDS = 4.0
-
 
 async def declare(invocation: Invocation) -> int:
     async with invocation.session(acts=True, creates=True) as session:
-        await session.sampler.sample_once(_SAMPLING_SECONDS)
+        await session.look()
         await session.declare(one_line(invocation.args.reason))
         return _now(invocation, session, f"{session.runner.incident.id} is declared")
 
@@ -76,6 +74,7 @@ async def recover(invocation: Invocation) -> int:
 async def _decide(invocation: Invocation, decision: Callable[[Session], Awaitable[None]], said: str) -> int:
     async with invocation.session(acts=True) as session:
         await session.revise()
+        await session.look()
         await decision(session)
         return _now(invocation, session, said)
 

@@ -99,7 +99,7 @@ class _Run:
             return code
         if not (wanted := self._not_already_forward()):
             return exits.DONE
-        previews = await previews_of(self._session, wanted, self._direction)
+        previews, _ = await asyncio.gather(previews_of(self._session, wanted, self._direction), self._session.look())
         self._show(previews)
         self._refuse_another_plan(previews)
         self._interrupt.acting(self._ask_to_stop, lambda: self._session.under_way)
@@ -108,7 +108,7 @@ class _Run:
             codes = await self._side_by_side(previews)
         else:
             codes = await self._one_by_one(previews)
-        return self._ended(codes)
+        return await self._ended(codes)
 
     # ------------------------------------------------------------ before
 
@@ -220,7 +220,7 @@ class _Run:
 
         incident = self._session.runner.incident
         for one in recorded:
-            if getattr(one.event, "component", None) not in self._components:
+            if one.event.type == "triggers_seen" or getattr(one.event, "component", None) not in self._components:
                 continue
             text, level = told_event(one.event, one.actor, incident.outline)
             self._out.line(f"{one.at:%H:%M:%S}  {text}", level)
@@ -263,9 +263,12 @@ class _Run:
                 return event.refused
         return False
 
-    def _ended(self, codes: Sequence[int]) -> int:
+    async def _ended(self, codes: Sequence[int]) -> int:
         from console.commands.looking import next_lines
 
+        if not self._interrupt.signals:
+            with suppress(ConsoleError):  # what was carried out stands, whatever became of the triggers
+                await self._session.look()
         reached = [*codes, *([exits.CANCELLED] if self._interrupt.signals else [])]
         code = next((c for c in _GRAVEST_FIRST if c in reached), exits.DONE)
         self._out.json(self._result(code))

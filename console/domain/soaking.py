@@ -50,13 +50,13 @@ def last_soak(incident: Incident, soak_seconds: float, now: datetime) -> Soak | 
 
 
 def _before(incident: Incident, component: ComponentProgress) -> dict[str, Before]:
-    """As they were when it was confirmed, or at the declaration where nobody kept them then."""
-    kept: TriggersSeen | None = None
+    """Each as it was when the component was confirmed, or at the declaration where nobody saw it then."""
+    before: dict[str, Before] = {}
     for then in incident.seen:
         of_this = then.event.component == component.id and then.event.occasion == "confirmed"
-        if of_this or (kept is None and then.event.occasion == "declared"):
-            kept = then.event
-    return {t.trigger: Before(t.value, t.verdict) for t in kept.triggers} if kept else {}
+        if of_this or then.event.occasion == "declared":
+            before |= {t.trigger: Before(t.value, t.verdict) for t in then.event.triggers}
+    return before
 
 
 def kept_at_the_end(incident: Incident, component: ComponentProgress) -> TriggersSeen | None:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -39,6 +40,13 @@ class Places:
     database_user: str
     password_file: Path
     clone: Path | None
+    migrated_at: datetime
+    sinks: str
+    mail_port: int
+    webhook_file: Path
+    page: str
+    page_key_file: Path
+    load_tester: Path
 
     @property
     def replacements(self) -> Mapping[str, tuple[int, str]]:
@@ -53,10 +61,17 @@ class Places:
             'user = "rollback"': (1, f"user = {_text(self.database_user)}"),
             'password = { env = "AUDIT_DB_PASSWORD" }': (1, f"password = {{ file = {_text(self.password_file)} }}"),
             '"/policy-repository"': (3, _text(self.clone or "/policy-repository")),
-            '"http://api-gateway/health"': (1, _text(f"{self.gateway}/health")),
+            '"http://api-gateway/health"': (2, _text(f"{self.gateway}/health")),
             '"http://opa-service:8181/health"': (1, _text(f"{self.opas[0]}/health")),
             '"http://prometheus:9090/-/ready"': (1, _text(f"{self.prometheus}/-/ready")),
             '"http://grafana:3000/api/health"': (1, _text(f"{self.grafana}/api/health")),
+            "migrated_at = 2026-03-01T14:00:00Z": (1, f"migrated_at = {self.migrated_at.isoformat()}"),
+            'webhook = { env = "SLACK_WEBHOOK" }': (1, f"webhook = {{ file = {_text(self.webhook_file)} }}"),
+            'host = "mail.example.com"': (1, f'host = "127.0.0.1"\nport = {self.mail_port}\nsecurity = "plain"'),
+            'page = "yourpageid"': (1, f"page = {_text(self.page)}\nurl = {_text(self.sinks + '/statuspage')}"),
+            'api_key = { env = "STATUSPAGE_KEY" }': (1, f"api_key = {{ file = {_text(self.page_key_file)} }}"),
+            'url = "https://tracker.example.com/api/incidents"': (1, f"url = {_text(self.sinks + '/tracker')}"),
+            'kind = "k6"': (1, f'kind = "k6"\nprogram = {_text(self.load_tester)}'),
         }
 
 

@@ -8,6 +8,7 @@ import io
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,6 +20,7 @@ from console.sandbox.cluster import (
     GATEWAY,
     MONITORING,
     NAMESPACE,
+    RELEASES,
     data_of,
     env_of,
     images_of,
@@ -37,7 +39,8 @@ from console.sandbox.procedure import Places, drill_procedure, sample
 from console.sandbox.programs import Guard
 from console.sandbox.prometheus import PrometheusApi
 from console.sandbox.repository import Repository
-from console.sandbox.web import Sinks, Site, health
+from console.sandbox.trials import install as install_trials
+from console.sandbox.web import STATUSPAGE_KEY, STATUSPAGE_PAGE, Sinks, Site, health
 
 EVERYTHING: Final = frozenset(
     {"qec-analysis", "dashboard", "opa-policies", "monitoring", "audit-trail", "policy-repository"}
@@ -116,8 +119,10 @@ class Systems:
         await self._start_prometheus()
         gateway = await self._site(health({"/health": self._gateway_health, "/dashboard": self._dashboard_page}))
         grafana = await self._site(health({"/api/health": lambda: (200, {"database": "ok", "version": "12.1.0"})}))
-        await self._site(self.sinks.app())
-        await self._running.enter_async_context(MailServer(self.sinks))
+        sinks = await self._site(self.sinks.app())
+        mail = await self._running.enter_async_context(MailServer(self.sinks))
+        asked = {"gateway": gateway, "opas": [o.url for o in self.opas], "prometheus": self.prometheus.url}
+        load_tester = install_trials(self.folder, {**asked, "pace": self.pace, "release": RELEASES[0]})
         self.places = Places(
             kubeconfig=self.kubernetes.kubeconfig("commander"),
             context=CONTEXT,
@@ -129,12 +134,26 @@ class Systems:
             database_user=USER,
             password_file=self.database.password_file,
             clone=self.repository.clone if self.repository else None,
+            migrated_at=datetime.fromtimestamp(round(time.time() - self.scenario.since_seconds / self.pace), UTC),
+            sinks=sinks,
+            mail_port=mail.port,
+            webhook_file=self._secret("slack-webhook", f"{sinks}/slack"),
+            page=STATUSPAGE_PAGE,
+            page_key_file=self._secret("statuspage-key", STATUSPAGE_KEY),
+            load_tester=load_tester,
         )
         _write_backups(self.folder / "backup")
         self.procedure.write_text(
             drill_procedure(sample(), self.places, self.pace, holds=self._fights_back), encoding="utf-8"
         )
         self._task = asyncio.create_task(self._live(), name="the drill's world")
+
+    def _secret(self, name: str, text: str) -> Path:
+        """A file as people keep secrets in them."""
+        place = self.folder / name
+        place.touch(0o600)
+        place.write_text(text, encoding="utf-8")
+        return place
 
     async def _site(self, app: Any) -> str:
         return (await self._running.enter_async_context(Site(app))).url

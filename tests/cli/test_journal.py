@@ -33,11 +33,11 @@ def test_it_can_be_anywhere_else(cli: Cli) -> None:
 
 
 def test_verify_counts_the_events_of_an_intact_record(declared: Cli) -> None:
-    assert "intact, 2 events" in declared.done("journal", "verify").out
+    assert "intact, 3 events" in declared.done("journal", "verify").out
     assert declared.done("journal", "verify", "--json").document == {
         "path": str(declared.journal),
         "intact": True,
-        "events": 2,
+        "events": 3,
     }
 
 
@@ -45,11 +45,11 @@ def test_verify_names_the_event_that_was_changed(declared: Cli) -> None:
     declared.done("ack", "developers", "--note", "told at 14:02")
     with sqlite3.connect(declared.journal) as connection:
         connection.execute("DROP TRIGGER event_is_never_changed")
-        connection.execute("UPDATE event SET body = replace(body, '14:02', '13:02') WHERE seq = 3")
+        connection.execute("UPDATE event SET body = replace(body, '14:02', '13:02') WHERE seq = 4")
     result = declared("journal", "verify", "--json")
     assert result.code == 1
     assert result.document["intact"] is False
-    assert "event 3 was changed" in result.err
+    assert "event 4 was changed" in result.err
 
 
 def test_verify_names_the_event_that_is_missing(declared: Cli) -> None:

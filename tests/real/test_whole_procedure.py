@@ -161,6 +161,7 @@ def test_the_whole_in_one_go_and_forward(console: Console, whole: Whole) -> None
     console.done(*roll("back", *COMPONENTS))
     proven(console, *COMPONENTS)
     taken_back(whole)
+    console.done("baseline", "take")
     console.done("verify")
     _again_changes_nothing(console, whole, "back", COMPONENTS)
     console.done(*roll("forward", *reversed(COMPONENTS)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ PLACES = Places(
     database_user="console",
     password_file=Path("/drill/password"),
     clone=Path("/drill/policy-repository"),
+    migrated_at=datetime(2026, 3, 14, 2, 53, tzinfo=UTC),
+    sinks="http://127.0.0.1:9007",
+    mail_port=9008,
+    webhook_file=Path("/drill/slack-webhook"),
+    page="drillpage",
+    page_key_file=Path("/drill/statuspage-key"),
+    load_tester=Path("/drill/bin/k6"),
 )
 
 
@@ -31,7 +39,9 @@ def test_the_sample_becomes_a_procedure_of_the_drill(tmp_path: Path) -> None:
     procedure = load(file, Registry())
     assert procedure.incident.title == "Drill: QEC-SFT migration"
     assert procedure.incident.soak_seconds == 15
-    assert [n.after_seconds for n in procedure.notices] == [0, 45, 90, 180]
+    assert [n.after_seconds for n in procedure.notices] == [0, 45, 90, 180, 0, 0, 0]
+    assert procedure.incident.migrated_at == PLACES.migrated_at
+    assert next(t for t in procedure.triggers if t.id == "complaints").options.window_seconds == 180  # type: ignore[attr-defined]
     assert next(t for t in procedure.triggers if t.id == "memory").for_seconds == 15
 
 
@@ -41,12 +51,14 @@ def test_what_the_sample_offers_for_argo_is_a_component_when_its_marks_are_taken
     procedure = load(file, Registry())
     assert [c.id for c in procedure.components][:2] == ["hold-gitops", "qec-analysis"]
     assert procedure.components[0].steps[0].kind == "kubernetes.hold"
+    assert procedure.components[1].after == ("hold-gitops",)
 
 
 def test_no_address_of_the_sample_is_left() -> None:
     text = drill_procedure(sample(), PLACES, 1)
     settings = "\n".join(line.partition("#")[0] for line in text.splitlines())
-    for name in ("opa-service", "api-gateway/", "grafana:", "prometheus:9", "audit-db", "AUDIT_DB"):
+    gone = "opa-service: api-gateway/ grafana: prometheus:9 audit-db AUDIT_DB tracker.example mail.example SLACK STATUSPAGE"
+    for name in gone.split():
         assert name not in settings
 
 

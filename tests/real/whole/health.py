@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ class Health:
     """Answers `/health`, and `/api/health` as Grafana does; `answers` is what a test may change."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, Any]] = {
+        self.answers: dict[str, tuple[int, Any] | Callable[[], tuple[int, Any]]] = {
             "/health": (200, {"status": "ok"}),
             "/api/health": (200, {"database": "ok", "version": "12.1.0"}),
         }
@@ -36,7 +37,8 @@ class Health:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, document = health.answers.get(self.path, (404, {}))
+                answer = health.answers.get(self.path, (404, {}))
+                status, document = answer() if callable(answer) else answer
                 body = json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))

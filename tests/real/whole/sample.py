@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from console.sandbox.web import STATUSPAGE_PAGE
 from tests.real.scene.procedure import FOLDER
 
 SAMPLE = Path(__file__).parents[3] / "sample-config.toml"
@@ -28,6 +29,10 @@ class Places:
     postgres_user: str
     clone: Path
     health: str
+    sinks: str
+    mail_port: int
+    secrets: Path
+    load_tester: Path
 
     @property
     def replacements(self) -> Mapping[str, tuple[int, str]]:
@@ -40,10 +45,19 @@ class Places:
             'host = "audit-db"': (1, f'host = "127.0.0.1"\nport = {self.postgres_port}'),
             'user = "rollback"': (1, f"user = {_text(self.postgres_user)}"),
             '"/policy-repository"': (3, _text(self.clone)),
-            '"http://api-gateway/health"': (1, _text(f"http://{self.health}/health")),
+            '"http://api-gateway/health"': (2, _text(f"http://{self.health}/health")),
             '"http://opa-service:8181/health"': (1, _text(f"{self.opas[0]}/health")),
             '"http://prometheus:9090/-/ready"': (1, _text(f"{self.prometheus}/-/ready")),
             '"http://grafana:3000/api/health"': (1, _text(f"http://{self.health}/api/health")),
+            "migrated_at = 2026-03-01T14:00:00Z": (1, "# no history: the baseline is taken"),
+            'webhook = { env = "SLACK_WEBHOOK" }': (1, f"webhook = {{ file = {_text(self.secrets / 'webhook')} }}"),
+            'host = "mail.example.com"': (1, f'host = "127.0.0.1"\nport = {self.mail_port}\nsecurity = "plain"'),
+            'page = "yourpageid"': (1, f"page = {_text(STATUSPAGE_PAGE)}\nurl = {_text(self.sinks + '/statuspage')}"),
+            'api_key = { env = "STATUSPAGE_KEY" }': (1, f"api_key = {{ file = {_text(self.secrets / 'page')} }}"),
+            'url = "https://tracker.example.com/api/incidents"': (1, f"url = {_text(self.sinks + '/tracker')}"),
+            'kind = "triggers.quiet"\nfor = "5m"': (1, 'kind = "triggers.quiet"'),
+            'window = "1h"\nunit = "s"': (1, 'window = "4s"\nunit = "s"'),
+            'kind = "k6"': (1, f'kind = "k6"\nprogram = {_text(self.load_tester)}'),
         }
 
 

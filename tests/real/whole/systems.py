@@ -12,6 +12,8 @@ from typing import Any, Self
 import httpx
 
 from console.engine.ports import fingerprint
+from console.sandbox import trials
+from console.sandbox.web import STATUSPAGE_KEY
 from tests.real import scene
 from tests.real.postgres_scene import COLUMNS, IN_FILTER, AuditTrail
 from tests.real.program import Console
@@ -26,6 +28,7 @@ from tests.real.whole.health import Health
 from tests.real.whole.kubelet import Kubelet
 from tests.real.whole.monitoring import SERVICES, Monitoring
 from tests.real.whole.sample import Places, write_whole_procedure
+from tests.real.whole.surroundings import Told, Traffic
 
 COMPONENTS = ("qec-analysis", "dashboard", "opa-policies", "monitoring", "audit-trail", "policy-repository")
 SYSTEMS = ("kubernetes", "opa", "prometheus", "postgres", "git")
@@ -56,6 +59,9 @@ class Whole:
         self.prometheus = Monitoring(folder / "prometheus")
         self.postgres = PostgresServer()
         self.health = Health()
+        self.health.answers["/dashboard"] = self._dashboard
+        self.told = Told()
+        self.traffic = Traffic(self.prometheus.exposition)
         self.git: GitServer
         self.remote: Remote
         self.clone: Path
@@ -66,7 +72,7 @@ class Whole:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as starting:
-            for server in (*self.opas, self.prometheus, self.postgres, self.health):
+            for server in (*self.opas, self.prometheus, self.postgres, self.health, self.told, self.traffic):
                 starting.enter_context(server)
             self._running = starting.pop_all()
         return self
@@ -138,10 +144,28 @@ class Whole:
             postgres_user="postgres",
             clone=self.clone,
             health=self.health.address,
+            sinks=self.told.url,
+            mail_port=self.told.mail_port,
+            secrets=folder,
+            load_tester=folder / "bin" / "k6",
         )
         procedure = write_whole_procedure(folder, places)
         policies.write_archive(folder / "backup" / "original-policies.tar.gz")
+        for name, text in (("webhook", f"{self.told.url}/slack"), ("page", STATUSPAGE_KEY)):
+            (folder / name).write_text(text)
+        asked = {"gateway": f"http://{self.health.address}", "opas": opas, "prometheus": self.prometheus.url}
+        trials.install(folder, {**asked, "pace": 1, "release": "dash:1.0"})
         return Console.beside(procedure, AUDIT_DB_PASSWORD=PASSWORD)
+
+    def _dashboard(self) -> tuple[int, Any]:
+        """What its users get to see: the release that runs, and the setting as its newest pods found it when they started."""
+        container = self._served("acgs-pgp-dashboard")
+        settings = self.cluster.api("GET", "/api/v1/namespaces/acgs-pgp/configmaps/dashboard-config")["data"]
+        return 200, {"qec_features": settings["show_qec_features"] == "true", "release": container["image"]}
+
+    def _served(self, deployment: str) -> Any:
+        path = f"/apis/apps/v1/namespaces/acgs-pgp/deployments/{deployment}"
+        return self.cluster.api("GET", path)["spec"]["template"]["spec"]["containers"][0]
 
     # ------------------------------------------------------------ what is true
 
