@@ -35,6 +35,7 @@ from console.engine.sampler import Sampler, Watched, change
 from console.engine.view import Draft, Preview, ViewState
 
 REFRESH_SECONDS = 0.5
+LOOK_SECONDS = 4.0
 
 
 async def _nothing() -> None:
@@ -214,9 +215,11 @@ class Session:
         await self.runner.submit(c.Waive(check, reason))
 
     async def acknowledge(self, notice: str, note: str) -> None:
+        await self.communicator.settle_left_behind(notice)
         await self.runner.submit(c.Acknowledge(notice, note))
 
     async def resolve(self, note: str) -> None:
+        await self.communicator.settle_left_behind()
         seen = self.adviser.triggers_seen("resolved", self.runner.incident.outline)
         await self.runner.submit(c.Resolve(note, seen))
 
@@ -260,7 +263,7 @@ class Session:
         self._recovered_runs |= {self.runner.incident.components[i].run for i in stray}
         self._busy = f"Looking at what was left behind: {', '.join(stray)}." if stray else ""
         try:
-            return await self._recovery.recover()
+            return (*await self._recovery.recover(), *await self.communicator.settle_left_behind())
         finally:
             self._busy = ""
 
@@ -309,6 +312,16 @@ class Session:
         if runs - self._recovered_runs:
             await self.recover()
         await self.revise()
+
+    async def look(self) -> None:
+        """For a command of one decision: every trigger asked once, and the record told what changed, as a console that
+        stays does all the time. What can't be asked within a few seconds is said to have no answer.
+        """
+        readings = await self.sampler.sample_once(LOOK_SECONDS)
+        if not self._acts:
+            return
+        for watched in self.sampler.watched:
+            await self._tell(change(watched, readings[watched.rule.id]))
 
     async def _tell(self, verdict: VerdictChanged) -> None:
         """A changed verdict goes into the journal, unless another console has told it already or nobody is listening yet."""
