@@ -39,8 +39,9 @@ async def triggers(invocation: Invocation) -> int:
         await session.sampler.sample_once(_SAMPLING_SECONDS)
         view = session.view()
     invocation.out.json({"triggers": [trigger_json(t) for t in view.triggers]})
-    for line, level in _trigger_lines(view, invocation.out):
-        invocation.out.line(line, level)
+    for trigger in view.triggers:
+        for line, level in _trigger_lines(trigger, invocation.out):
+            invocation.out.line(line, level)
     if not view.triggers:
         invocation.out.line("the configuration has no triggers")
     return exits.DONE
@@ -62,8 +63,8 @@ async def _show_changes(invocation: Invocation, session: Session, ended: asyncio
         for trigger in view.triggers:
             if trigger.reason != "not asked yet" and shown.get(trigger.id) != trigger.verdict:
                 shown[trigger.id] = trigger.verdict
-                line, level = _trigger_line(trigger, invocation.out)
-                invocation.out.line(f"{view.at:%H:%M:%S}  {line}", level)
+                for line, level in _trigger_lines(trigger, invocation.out):
+                    invocation.out.line(f"{view.at:%H:%M:%S}  {line}", level)
                 invocation.out.json(trigger_json(trigger))
         with suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), _WATCHING_SECONDS)
@@ -100,7 +101,7 @@ def next_lines(view: ViewState) -> Iterator[str]:
 
 def _status_lines(view: ViewState, out: Output) -> Iterator[Line]:
     yield from _incident_lines(view)
-    yield from _section("Triggers", list(_trigger_lines(view, out)))
+    yield from _section("Triggers", [line for trigger in view.triggers for line in _trigger_lines(trigger, out)])
     yield from _section("Components", list(_component_lines(view, out)))
     yield from _section("Checklist", list(_check_lines(view, out)))
     yield from _section("Communication", list(_notice_lines(view, out)))
@@ -129,14 +130,12 @@ def _incident_lines(view: ViewState) -> Iterator[Line]:
     yield f"{elapsed(incident.elapsed_seconds)}  declared {since} by {incident.commander}: {incident.reason}", ""
 
 
-def _trigger_lines(view: ViewState, out: Output) -> Iterator[Line]:
-    return (_trigger_line(t, out) for t in view.triggers)
-
-
-def _trigger_line(trigger: TriggerView, out: Output) -> Line:
+def _trigger_lines(trigger: TriggerView, out: Output) -> Iterator[Line]:
+    """The verdict, and what the source remarks: why a health check failed, which pod is not ready."""
     sign = _wording(out).verdict(trigger.verdict)
     level = {"firing": "alarm", "ok": "good"}.get(trigger.verdict, "attention")
-    return f"{sign.icon} {sign.word:<8} {trigger.title}: {trigger.reason}", level
+    yield f"{sign.icon} {sign.word:<8} {trigger.title}: {trigger.reason}", level
+    yield from ((f"    {warning}", "attention") for warning in trigger.warnings)
 
 
 def _component_lines(view: ViewState, out: Output) -> Iterator[Line]:
