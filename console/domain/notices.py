@@ -45,8 +45,11 @@ class NoticeStanding:
 
 
 def mark(progress: NoticeProgress | None) -> str:
-    """Names what a person sees of a notice: another mark means that something became of it since."""
-    return f"{progress.op}/{progress.attempt}/{progress.state}/{progress.times_given}" if progress else ""
+    """Names what a person sees of a notice: another mark means that something became of it since. Failing once more does not."""
+    if progress is None:
+        return ""
+    attempt = "" if progress.state == "failed" else progress.attempt
+    return f"{progress.op}/{attempt}/{progress.state}/{progress.times_given}"
 
 
 def given_already(incident: Incident, notice: NoticeOutline, now: datetime | None) -> bool:

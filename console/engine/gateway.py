@@ -60,3 +60,10 @@ class Gateway:
         if incident.epoch != epoch:
             raise Refused("somebody else has taken command of this incident", "this console may no longer act")
         return Permit(step=notice_id, op=op, change="", seal=_SEAL)
+
+    def permit_trial(self, incident: Incident, notice_id: str, op: str) -> Permit:
+        """The permit for a message that only tries a channel. Never during an incident, which keeps everything on record."""
+        self.refuse_unless_effects_allowed()
+        if incident.phase == "open":
+            raise Refused(f"{incident.id} is open: a test message is not kept in its record", "send the notice itself")
+        return Permit(step=notice_id, op=op, change="", seal=_SEAL)
