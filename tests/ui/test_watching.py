@@ -33,7 +33,7 @@ def selected(screen: Screen) -> str:
 async def test_each_trigger_says_what_it_is_judged_by(running: Running) -> None:
     async with running(watched.FIRING, size=(120, 50)) as screen:
         told = panel_text(screen, "triggers")
-        words = ("34.2 s  max 30 s", "for 7:12", "3 of 4 series", "3:10 of 5:00", "2 of 3 in a row", "0:51 old")
+        words = ("34.2 s  max 30   for 7:12", "3 of 4 series", "3:10 of 5:00", "2 of 3 in a row", "0:51 old")
         assert [w for w in (*words, "before the migration", "was FIRING", "4 /h  max 10 [ +1 ]") if w not in told] == []
 
 
@@ -451,3 +451,13 @@ async def test_names_that_differ_at_their_end_stay_apart_on_one_line(running: Ru
         told = panel_text(screen, "triggers")
         assert [n for n in range(12) if f"Error rate of service {n} " not in told] == []
         assert "Health checks  was FIRING" in told
+
+
+async def test_attestations_are_named_by_their_first_words_where_those_tell_them_apart(running: Running) -> None:
+    titles = ("Security vulnerability", "Data integrity issue", "Compliance audit failure")
+    attested = [replace(watched.DATA, id=title, title=title) for title in titles]
+    twins = [replace(watched.DATA, id=f"d{n}", title=f"Integrity of the trail, part {n}") for n in range(2)]
+    for triggers, lines in ((attested, ["Security  Data  Compliance"]), (twins, [t.title for t in twins])):
+        async with running(replace(watched.FIRING, triggers=tuple(triggers))) as screen:
+            told = panel_text(screen, "triggers").splitlines()
+            assert [line[11:].strip() for line in told] == lines

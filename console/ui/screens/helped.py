@@ -89,7 +89,7 @@ class HelpedScreen(Modal):
 
     def _rows(self, soak: SoakView, view: ViewState, width: int) -> Iterator[Content]:
         """What fires or fired comes first: the others are here to show that nothing broke."""
-        limits = {t.id: limit(t.threshold, t.unit, t.above) for t in view.triggers}
+        limits = {t.id: limit(t.threshold, "", t.above) for t in view.triggers}
         loud = {"firing": 0, "pending": 1}
         for row in sorted(soak.triggers, key=lambda r: min(loud.get(r.verdict_now, 3), loud.get(r.verdict_before, 3))):
             told = before_after(row, view.triggers, width - _LIMIT, self._wording)

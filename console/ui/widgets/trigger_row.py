@@ -100,8 +100,8 @@ class TriggerRow:
         """What stands under the title. `marked` is what found no place beside it."""
         if trigger.verdict in ("firing", "pending") and trigger.judged != "attestation":
             style = "$alarm" if trigger.verdict == "firing" else "$attention"
-            most = limit(trigger.threshold, trigger.unit, trigger.above)
-            yield literal(reading(trigger), (f"  {most}   ", "$dim"), (held, style), self._button(trigger, acts))
+            most = f"  {limit(trigger.threshold, '', trigger.above)}   "
+            yield literal(reading(trigger), (most, "$dim"), (held, style), self._button(trigger, acts))
         else:
             for line in wrapped(trigger.reason or "the source gave no value", room, 2):
                 yield literal((line, "$alarm" if trigger.verdict == "firing" else "$attention"))

@@ -7,11 +7,13 @@ What is loud gets the room that the panel has, from the top; what is quiet takes
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual.content import Content
 
-from console.ui.literal import fit, literal
+from console.ui.literal import clean, fit, literal
 from console.ui.widgets.panel import Heading, Panel, Place, Row
 from console.ui.widgets.trigger_row import INDENT, Detail, TriggerRow
 from console.ui.wording import Wording
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _WORST_FIRST = ("firing", "no_data", "stale", "pending", "ok")
 _MORE: tuple[Detail, ...] = ("words", "curve")
 _HIDDEN_HEIGHT = 16  # of a panel that isn't shown
+_BETWEEN = 2  # cells between two names on one line
+_FEWEST_TO_CUT = 2  # words of a name
 _LOUD_SHARE = 2 / 3  # of the panel, at least, for what is loud: the quiet ones can be scrolled to
 
 
@@ -90,21 +94,36 @@ class Triggers(Panel):
         return row.lines(trigger, view.at, view.incident.mode != "observe")
 
     def _shared(self, attestations: Sequence[TriggerView], width: int) -> Iterator[Row]:
-        """Names beside one another, on as few lines as hold them."""
+        """Names beside one another: on one line by their first words if those tell them apart, else on as many as it takes."""
         sign = self.wording.verdict("clear")
         lead = fit(literal((f"{sign.icon} {sign.word}", sign.style)), INDENT)
-        while attestations:
+        titles = [clean(t.title) for t in attestations]
+        named = list(zip(attestations, _shortened(titles, width - INDENT) or titles, strict=True))
+        while named:
             line = lead
             places: list[Place] = []
-            for trigger in attestations:
-                name = literal((trigger.title, "$dim"))
+            for trigger, title in named:
+                name = literal((title, "$dim"))
                 if places and line.cell_length + name.cell_length + 1 > width:
                     break
                 start = len(line.plain)
                 line = literal(line, fit(name, min(name.cell_length, width - line.cell_length - 1)), "  ")
                 places.append(Place(trigger.id, start, len(line.plain) - 2))
             yield Row("", (line,), tuple(places))
-            attestations, lead = attestations[len(places) :], literal(" " * INDENT)
+            named, lead = named[len(places) :], literal(" " * INDENT)
+
+
+def _shortened(titles: Sequence[str], width: int) -> list[str]:
+    """The titles without their last words, so that they fit on one line; none where they can't, or would be alike."""
+    words = [title.split() for title in titles]
+    while sum(cell_len(" ".join(w)) + _BETWEEN for w in words) - 1 > width:
+        longest = max(words, key=lambda w: cell_len(" ".join(w)) if len(w) > 1 else 0, default=[])
+        if len(longest) < _FEWEST_TO_CUT:
+            return []
+        longest.pop()
+    short = sorted(" ".join(w) for w in words)
+    alike = any(later.startswith(former) for former, later in pairwise(short))
+    return [] if alike else [" ".join(w) for w in words]
 
 
 def _weight(trigger: TriggerView) -> tuple[int, int]:
