@@ -83,6 +83,8 @@ class _Shown:
         return self._session
 
     def _told(self, number: signal.Signals) -> None:
+        if self._app.lent and number == signal.SIGINT:
+            return  # Ctrl-C in an editor that has the terminal is the editor's
         self._signalled = True
         if not self._leaving:
             self._app.exit()

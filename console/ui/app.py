@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
@@ -16,6 +17,7 @@ from console.ui.actions import Keys, keymap_problems
 from console.ui.alarm import Alarm
 from console.ui.bridge import POLL_SECONDS, Bridge
 from console.ui.literal import Guard
+from console.ui.multiplexer import given_name, in_multiplexer
 from console.ui.screens.main import MainScreen
 from console.ui.wording import Wording
 
@@ -54,8 +56,10 @@ class RollbackConsoleApp(App[int]):
         self.fatal: BaseException | None = None
         self.bridge = Bridge(open_console, self._show, self._crashed)
         self.main = MainScreen(title, Wording(ascii_only), Keys(keymap), self.bridge)
-        self._alarm = Alarm(title)
+        self._alarm = Alarm(title, names_window=in_multiplexer())
         self._opening: asyncio.Task[None] | None = None
+        self.lent = False
+        """Whether the terminal is an editor's at this moment: its keys, its Ctrl-C, its picture."""
         self._greeting = greeting
         self._keymap_problems = keymap_problems(keymap or {})
         self.set_keymap(dict(keymap or {}))
@@ -82,6 +86,7 @@ class RollbackConsoleApp(App[int]):
 
     async def _open(self) -> None:
         try:
+            self._alarm.own_name = await asyncio.to_thread(given_name) if in_multiplexer() else ""
             await self.bridge.open()
         except Exception as error:  # noqa: BLE001 - the command line says it in words on the normal screen
             self.fatal = error
@@ -96,7 +101,7 @@ class RollbackConsoleApp(App[int]):
         self.main.show(view, changed, self.bridge.stale)
         if self.screen is not self.main and hasattr(self.screen, "show"):
             self.screen.show(view)
-        if changed & {"triggers", "notices", "incident"}:
+        if not self.lent:
             ring, title = self._alarm.look(view)
             self._to_terminal(title)
             if ring:
@@ -109,6 +114,15 @@ class RollbackConsoleApp(App[int]):
 
     def action_leave(self) -> None:
         self.main.flows.perform("leave")
+
+    @contextmanager
+    def suspend(self) -> Iterator[None]:
+        self.lent = True
+        try:
+            with super().suspend():
+                yield
+        finally:
+            self.lent = False
 
     def _to_terminal(self, sequence: str) -> None:
         if sequence and self._driver is not None and not self.is_headless:

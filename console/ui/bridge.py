@@ -22,6 +22,8 @@ PARTS = (
     "components",
     "checks",
     "notices",
+    "impacts",
+    "followups",
     "timeline",
     "next_action",
     "advised",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from console.ui.actions import PANELS, can_be_next
+from console.ui.telling import Telling
 from console.ui.watching import Watching
 from console.ui.widgets.components import waits_for_person
 
@@ -18,10 +19,21 @@ if TYPE_CHECKING:
 
 _WATCHING = "This console only watches; the commander's console acts."
 _GO_TO = frozenset(PANELS)
-_ONLY_LOOKS = _GO_TO | {"plot", "helped", "details", "steps", "dismiss", "theme", "help", "palette", "leave"}
+_ONLY_LOOKS = _GO_TO | {
+    "followups",
+    "plot",
+    "helped",
+    "details",
+    "steps",
+    "dismiss",
+    "theme",
+    "help",
+    "palette",
+    "leave",
+}
 
 
-class Flows(Watching):
+class Flows(Telling, Watching):
     def perform(self, action_id: str, target: str = "") -> None:
         """Does it, or says in the screen why not. `target` is the id of its object; empty for the selected one."""
         if action_id in _GO_TO:
@@ -131,7 +143,7 @@ class Flows(Watching):
         screen = SettleScreen(step, send)
         self._open(screen)
 
-    # ------------------------------------------------------------ checklist and communication
+    # ------------------------------------------------------------ checklist
 
     def sign(self, target: str) -> None:
         what, title = self._to_sign(target)
@@ -159,21 +171,6 @@ class Flows(Watching):
         if check := self._selected(self._view.checks, "checklist", target):
             self._say(f"Running: {check.title}.")
             self._give(lambda console: console.run_checks([check.id]), f"Has run: {check.title}.")
-
-    def acknowledge(self, target: str) -> None:
-        late = next((n.id for n in self._view.notices if n.state in ("due", "overdue")), "")
-        notice = self._selected(self._view.notices, "communication", target)
-        if notice and notice.state == "acknowledged" and late and not target:
-            notice = self._selected(self._view.notices, "communication", late)
-        if notice is None:
-            return
-        if notice.state == "acknowledged":
-            self._say(f"{notice.title} is recorded as told already.")
-            return
-        from console.ui.screens.prompt import Question
-
-        question = Question(f"Told: {notice.title}", "Who was told, and how?", "Record")
-        self._ask(question, lambda console, note: console.acknowledge(notice.id, note), f"Recorded: {notice.title}.")
 
     # ------------------------------------------------------------ the screen itself
 

@@ -30,15 +30,27 @@ def driver_for(chosen: type[Driver]) -> type[Driver]:
 class TerminalDriver(LinuxDriver):
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
-        self._out = TerminalWriter(sys.__stderr__.fileno() if sys.__stderr__ else 2)
-        self._out.start()
+        self._out = _writer()
+
+    def start_application_mode(self) -> None:
+        """At the beginning, and again when an editor has given the terminal back."""
+        if self._out.stopped:
+            self._out = _writer()
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual has no types here
 
     def write(self, data: str) -> None:
+        """Nothing is written once it is closed: the terminal then belongs to an editor, or to the shell."""
         self._out.write(data)
 
     def close(self) -> None:
         self._out.stop()
         super().close()
+
+
+def _writer() -> TerminalWriter:
+    writer = TerminalWriter(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+    writer.start()
+    return writer
 
 
 class TerminalWriter(threading.Thread):
@@ -50,9 +62,10 @@ class TerminalWriter(threading.Thread):
         self._texts: SimpleQueue[str | None] = SimpleQueue()
         self._waiting = 0
         self._gone = False
+        self.stopped = False
 
     def write(self, text: str) -> None:
-        if self._gone:
+        if self._gone or self.stopped:
             return
         self._waiting += len(text)
         self._gone = self._waiting > _MOST_WAITING_CHARACTERS
@@ -60,6 +73,7 @@ class TerminalWriter(threading.Thread):
 
     def stop(self) -> None:
         """Waits for the last words only as long as a terminal that listens needs for them."""
+        self.stopped = True
         self._texts.put(None)
         self.join(_LAST_WORDS_SECONDS)
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from console.ui.widgets.checklist import HOLDS
+from console.ui.widgets.communication import GIVEN
 from console.ui.widgets.components import HALF_DONE, waits_for_person
 
 if TYPE_CHECKING:
-    from console.engine.view import CheckView, ComponentView, TriggerView, ViewState
+    from console.engine.view import CheckView, ComponentView, NoticeView, TriggerView, ViewState
 
 
 def usable(view: ViewState | None, panel: str, row_id: str) -> Iterator[str]:
@@ -23,8 +24,8 @@ def usable(view: ViewState | None, panel: str, row_id: str) -> Iterator[str]:
             yield from _on_component(next((c for c in view.components if c.id == row_id), None))
         elif panel == "checklist":
             yield from _on_check(next((c for c in view.checks if c.id == row_id), None))
-        elif panel == "communication" and any(n.id == row_id and n.state != "acknowledged" for n in view.notices):
-            yield "acknowledge"
+        elif panel == "communication" and view.incident.state == "open":
+            yield from _on_notice(next((n for n in view.notices if n.id == row_id), None))
     if panel == "triggers" and any(t.id == row_id and t.judged != "attestation" for t in view.triggers):
         yield "plot"
     if panel == "components" and view.soak is not None and view.soak.component == row_id:
@@ -58,6 +59,19 @@ def _on_component(component: ComponentView | None) -> Iterator[str]:
         yield "settle"
     if any(waits_for_person(step, component) for step in component.steps):
         yield "sign"
+
+
+def _on_notice(notice: NoticeView | None) -> Iterator[str]:
+    if notice is None or notice.state == "sending":
+        return
+    if notice.state in ("unasked", "not_needed"):
+        yield "impact"
+        return
+    if notice.state in GIVEN and not notice.repeats:
+        return
+    yield from ("notify", "acknowledge") if notice.by_console else ("acknowledge", "notify")
+    if notice.state not in ("maybe_sent", "failed"):
+        yield "snooze"
 
 
 def _on_check(check: CheckView | None) -> Iterator[str]:

@@ -9,10 +9,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from console.ui.alarm import is_loud
+
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from console.engine.view import CheckView, ComponentView, NoticeView, StepView
+    from console.engine.view import CheckView, ComponentView, FollowUpView, NoticeView, StepView
 
 
 class Sign(NamedTuple):
@@ -77,12 +79,32 @@ _NOTICES: Mapping[str, tuple[str, str, str, str]] = {
     "waiting": ("◷", "..", "waiting", _DIM),
     "due": ("▲", "!!", "DUE NOW", "bold $attention"),
     "overdue": ("▲", "!!", "OVERDUE", _ALARM),
+    "snoozed": ("z", "zz", "put off", "$attention"),
+    "sending": ("●", "*", "sending", _RUNNING),
+    "sent": ("✔", "ok", "sent", _GOOD),
+    "maybe_sent": ("⁇", "??", "MAYBE SENT", _ALARM),
+    "failed": ("✘", "XX", "NOT SENT", _ALARM),
+    "retried": ("✘", "XX", "not sent", "bold $attention"),
     "acknowledged": ("✔", "ok", "told", _GOOD),
+    "unasked": ("○", "o", "if so", "$note"),
+    "not_needed": ("–", "-", "not needed", _DIM),
+    "withdrawn": ("·", "-", "not given", _DIM),
 }
 _TOUCHES: Mapping[str, str] = {
     "user_facing": "users are affected",
     "compliance": "compliance is touched",
     "security": "security is touched",
+}
+_TOUCHED: Mapping[str, tuple[str, str]] = {
+    "user_facing": ("users affected?", "Are users affected?"),
+    "compliance": ("compliance touched?", "Is compliance touched?"),
+    "security": ("security touched?", "Is security touched?"),
+}
+_SECTIONS: Mapping[str, str] = {"root_cause": "Root cause", "prevention": "Prevention", "recovery": "Recovery"}
+_FOLLOWUPS: Mapping[str, tuple[str, str, str, str]] = {
+    "open": ("○", "o", "open", ""),
+    "late": ("▲", "!!", "LATE", "bold $attention"),
+    "done": ("✔", "ok", "done", _GOOD),
 }
 _FINDINGS: Mapping[str, tuple[str, str, str, str]] = {
     "ok": ("✔", "ok", "ok", _GOOD),
@@ -90,6 +112,7 @@ _FINDINGS: Mapping[str, tuple[str, str, str, str]] = {
     "warn": ("▲", "!!", "WARNING", "bold $attention"),
     "block": ("✘", "XX", "BLOCKED", _ALARM),
 }
+_SOON_SECONDS = 300
 _LEVELS: Mapping[str, str] = {"plain": "", "good": _GOOD, "attention": _ATTENTION, "alarm": _ALARM}
 
 
@@ -129,11 +152,53 @@ class Wording:
         return self._sign(_CHECKS, "to_sign" if check.by_person and check.state == "not_run" else check.state)
 
     def notice(self, notice: NoticeView) -> Sign:
-        return self._sign(_NOTICES, notice.state)
+        retried = notice.state == "failed" and not is_loud(notice)
+        return self._sign(_NOTICES, "retried" if retried else notice.state)
+
+    def notice_now(self, notice: NoticeView, at: datetime) -> Sign:
+        """With the time that matters in this state: since when, until when, in how long."""
+        sign = self.notice(notice)
+        return Sign(sign.icon, self._timed(notice, sign.word, at), "bold $attention" if _soon(notice) else sign.style)
+
+    def _timed(self, notice: NoticeView, word: str, at: datetime) -> str:
+        due_in = notice.due_in_seconds
+        if notice.state == "overdue":
+            return f"{word} {duration(-(due_in or 0.0))}"
+        if notice.state == "waiting":
+            return countdown(due_in) if due_in is not None else word
+        if notice.state == "snoozed" and notice.due_at:
+            return f"{word} until {clock_minutes(notice.due_at)}"
+        if notice.state == "unasked" and notice.impact:
+            return self.touches(notice.impact)
+        if notice.state == "failed" and notice.retry_at:
+            again = (notice.retry_at - at).total_seconds()
+            return f"{word}, again {countdown(again) if again > 0 else 'now'}"
+        if notice.state in ("sent", "acknowledged") and due_in is not None:
+            return f"again {countdown(due_in)}"
+        if notice.state in ("sent", "acknowledged") and notice.given_at:
+            return f"{word} {clock_minutes(notice.given_at)}"
+        return word
+
+    def touches(self, impact: str, whole: bool = False) -> str:
+        """The question that an external notice hangs on; as a sentence of its own with `whole`."""
+        return _TOUCHED[impact][whole] if impact in _TOUCHED else f"{impact}?"
+
+    def followup(self, item: FollowUpView, at: datetime) -> Sign:
+        late = item.due_at is not None and item.due_at < at
+        return self._sign(_FOLLOWUPS, "done" if item.done_at else "late" if late else "open")
 
     def touched(self, impact: str) -> str:
-        """What it means that the incident touches something beyond the house."""
+        """The answer yes to that question."""
         return _TOUCHES.get(impact, f"{impact} applies")
+
+    def section(self, section: str) -> str:
+        return _SECTIONS.get(section, section)
+
+    def option(self, chosen: bool) -> str:
+        """A choice among several, of which one holds."""
+        if self.ascii_only:
+            return "(*)" if chosen else "( )"
+        return "◉" if chosen else "○"
 
     def finding(self, level: str) -> Sign:
         return self._sign(_FINDINGS, level)
@@ -149,6 +214,12 @@ class Wording:
     def _sign(self, signs: Mapping[str, tuple[str, str, str, str]], state: str) -> Sign:
         icon, plain, word, style = signs.get(state, ("?", "??", state.replace("_", " "), _ATTENTION))
         return Sign(plain if self.ascii_only else icon, word, style)
+
+
+def _soon(notice: NoticeView) -> bool:
+    """Whether a quiet notice will want somebody within five minutes."""
+    quiet = notice.state in ("waiting", "snoozed", "sent", "acknowledged")
+    return quiet and notice.due_in_seconds is not None and notice.due_in_seconds < _SOON_SECONDS
 
 
 def duration(seconds: float) -> str:
@@ -179,6 +250,10 @@ def rough(seconds: float) -> str:
 
 def clock(at: datetime) -> str:
     return f"{at:%H:%M:%S}"
+
+
+def clock_minutes(at: datetime) -> str:
+    return f"{at:%H:%M}"
 
 
 def number(value: float | None) -> str:

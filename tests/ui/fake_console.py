@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from console.domain.events import Direction
+from console.domain.outline import Impact, Section
 from console.engine.ports import Change, Finding
 from console.engine.view import (
     CheckView,
     ComponentView,
+    Draft,
     IncidentView,
     NextAction,
     NoticeView,
@@ -431,7 +433,10 @@ class FakeConsole:
     planned: Preview = field(default_factory=preview_of)
     gate: asyncio.Event | None = None  # when set, a preview waits for it
     view_error: Exception | None = None
-    held: asyncio.Event | None = None  # when set, stopping waits for it
+    held: asyncio.Event | None = None  # when set, stopping and sending wait for it
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    told: str = "sent: accepted for ops@example.com"  # what a message's sending answers
+    outcome: ViewState | None = None  # the picture once a message's sending has been answered
 
     def view(self) -> ViewState:
         if self.view_error:
@@ -470,6 +475,36 @@ class FakeConsole:
 
     async def acknowledge(self, notice: str, note: str) -> None:
         self._note("acknowledge", notice, note)
+
+    async def draft(self, notice: str) -> Draft:
+        self._note("draft", notice)
+        if self.gate is not None:
+            await self.gate.wait()
+        return self.drafts.get(notice) or Draft(notice, notice, "email", "ops@example.com", "Subject", "Text")
+
+    async def notify(self, notice: str, subject: str, text: str, again: str = "") -> str:
+        self._note("notify", notice, subject, text, again)
+        if self.held is not None:
+            await self.held.wait()
+        if self.outcome is not None:
+            self.state = self.outcome
+        if "sending" in self.errors:
+            raise self.errors["sending"]
+        return self.told
+
+    async def snooze(self, notice: str, seconds: float, reason: str) -> None:
+        self._note("snooze", notice, seconds, reason)
+
+    async def state_impact(self, impact: Impact, applies: bool, note: str) -> None:
+        self._note("state_impact", impact, applies, note)
+
+    async def add_followup(
+        self, section: Section, text: str, assignee: str = "", due_at: datetime | None = None
+    ) -> None:
+        self._note("add_followup", section, text, assignee, due_at)
+
+    async def finish_followup(self, followup: str, note: str) -> None:
+        self._note("finish_followup", followup, note)
 
     async def count(self, trigger: str, count: int, note: str = "") -> None:
         self._note("count", trigger, count)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from console.ui.bridge import Bridge, Problem
     from console.ui.wording import Wording
 
+_HINT_EDGES = 4  # of the border around the hints
+
 
 class MainScreen(Screen[None]):
     # Every key has priority, so that keys are dealt with strictly in the order in which they come, however fast: the app
@@ -129,6 +131,8 @@ class MainScreen(Screen[None]):
         for panel in self.panels.values():
             names = usable(self._view, panel.id or "", panel.selected) if panel.has_class("active") else ()
             words = [literal((self.keys.of(name), "bold $note"), (f" {BY_ID[name].label}  ", "$dim")) for name in names]
+            while len(words) > 1 and sum(word.cell_length for word in words) > panel.outer_size.width - _HINT_EDGES > 0:
+                words.pop()  # the likeliest come first; the help has them all
             panel.hint(literal(*words))
 
     # ------------------------------------------------------------ actions

@@ -34,7 +34,7 @@ def story(view: ViewState, panel: str, row_id: str, wording: Wording) -> tuple[s
             return check.title, _check(check, view.at, wording)
     for notice in view.notices if panel == "communication" else ():
         if notice.id == row_id:
-            return notice.title, _notice(notice, wording)
+            return notice.title, _notice(notice, view, wording)
     return "Gone", iter([literal("This line is not part of the procedure any more.")])
 
 
@@ -128,15 +128,43 @@ def _took(check: CheckView) -> str:
     return f", took {check.seconds:.1f} s" if check.seconds else ""
 
 
-def _notice(notice: NoticeView, wording: Wording) -> Iterator[Content]:
-    yield _state(wording.notice(notice), notice.id)
-    yield _fact("by", notice.channel)
+def _notice(notice: NoticeView, view: ViewState, wording: Wording) -> Iterator[Content]:
+    yield _state(wording.notice_now(notice, view.at), notice.id)
+    yield _fact("by", notice.channel if notice.by_console else "a person: the console has no channel for it")
+    if notice.to:
+        yield _fact("to", notice.to)
+    if notice.impact:
+        yield _fact("if", wording.touches(notice.impact))
     if notice.due_at is not None:
-        yield _fact("due at", f"{clock(notice.due_at)} UTC")
-    if notice.due_in_seconds is not None and notice.state != "acknowledged":
-        late = notice.due_in_seconds < 0
-        yield _fact("that is", f"{duration(-notice.due_in_seconds)} ago" if late else countdown(notice.due_in_seconds))
-    yield from _text("Note", notice.note)
+        yield _fact("due at", f"{clock(notice.due_at)} UTC{_in_words(notice.due_in_seconds)}")
+    if notice.given_at is not None:
+        times = f", {notice.times_given} times in all" if notice.times_given > 1 else ""
+        yield _fact("given", f"{clock(notice.given_at)} UTC by {notice.by or 'somebody'}{times}")
+    if notice.attempt > 1:
+        yield _fact("attempts", str(notice.attempt))
+    if notice.retry_at is not None:
+        yield _fact("tried again", f"by itself at {clock(notice.retry_at)} UTC")
+    yield from _text("Why" if notice.state in ("failed", "maybe_sent", "snoozed") else "Note", notice.note)
+    if notice.text:
+        yield from _text("The message", f"{notice.subject}\n\n{notice.text}" if notice.subject else notice.text)
+    yield from _happened(notice, view, wording)
+
+
+def _in_words(due_in_seconds: float | None) -> str:
+    if due_in_seconds is None:
+        return ""
+    return f", {duration(-due_in_seconds)} ago" if due_in_seconds < 0 else f", {countdown(due_in_seconds)}"
+
+
+def _happened(notice: NoticeView, view: ViewState, wording: Wording) -> Iterator[Content]:
+    """Every attempt, word and delay of this notice, oldest first."""
+    items = [item for item in reversed(view.timeline) if item.notice == notice.id]
+    if items:
+        yield Content("")
+        yield literal(("What happened", "$dim underline"))
+    for item in items:
+        said = item.text.removeprefix(f"{notice.title}: ")
+        yield literal((f"{clock(item.at)}  ", "$dim"), (f"{item.actor}  ", "$dim"), (said, wording.level(item.level)))
 
 
 def _state(sign: Sign, item_id: str) -> Content:
