@@ -319,7 +319,7 @@ async def test_the_detail_says_what_was_compared_with_what(server: Loopback, tar
 async def test_without_a_standard_there_is_no_verdict_but_what_to_do(
     server: Loopback, target: targets.PrometheusTarget
 ) -> None:
-    server.answer = Past(vector(1.0))
+    server.answer = Past(vector(1.0), [1.0] * 61)
     evidence = await compared_check(target).compare("usual", known())
     assert evidence.outcome == "unknown"
     assert "no baseline is known; rollback-console baseline take usual before the migration" in evidence.text
