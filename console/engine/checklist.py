@@ -75,7 +75,7 @@ class Checklist:
             async with asyncio.timeout(seconds):
                 return await self._made(check_id)
         except TimeoutError:
-            return Evidence("unknown", f"no answer within {span(seconds)}")
+            return Evidence("unknown", f"no answer within {span(seconds)}, its timeout in the procedure")
         except Failed as error:
             return Evidence("fail", str(error))
         except Exception as error:  # noqa: BLE001 - a check that can't be made has not passed, whatever the cause
