@@ -85,7 +85,10 @@ async def test_one_that_hangs_takes_its_own_time_and_nobody_elses(here: World) -
     alone = asyncio.Barrier(2)
     _, checklist = at_work(here, {"one": Waits(alone), "two": Says(FOUND)}, {"one": 0.01})
     found = await checklist.run()
-    assert (found["one"].outcome, found["one"].text) == ("unknown", "no answer within 10 ms")
+    assert (found["one"].outcome, found["one"].text) == (
+        "unknown",
+        "no answer within 10 ms, its timeout in the procedure",
+    )
     assert found["two"] == FOUND
 
 
