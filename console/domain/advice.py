@@ -330,7 +330,7 @@ def _soak(situation: Situation) -> Advice | None:
     left = situation.outline.soak_seconds - (situation.now - component.ended_at).total_seconds()
     watched = _listed(t.title for t in situation.firing)
     see = f"see whether {watched} clears" if watched else "see that the triggers stay quiet"
-    return Advice(f"Soak for {span(left)} after {component.title}: {see}.", "triggers --watch")
+    return Advice(f"Soak for {span(left)} after {component.title}: {see}.", "triggers --watch", "helped")
 
 
 def _still_firing(situation: Situation) -> Advice | None:

@@ -341,6 +341,16 @@ async def test_the_page_leads_to_what_it_names(running: Running) -> None:
             assert screen.app.main.active.id == {"1": "triggers", "n": "components"}.get(key, "components")
 
 
+async def test_while_it_soaks_the_next_key_opens_the_page_and_leads_nowhere_from_there(running: Running) -> None:
+    async with running(watched.SOAKING) as screen:
+        await screen.press("n")
+        assert "Did it help?" in screen.text()
+        assert "clears.  press n" not in screen.text()
+        await screen.press("n")
+        assert "Did it help?" in screen.text()
+        assert screen.calls == []
+
+
 async def test_before_any_rollback_there_is_nothing_to_compare(running: Running) -> None:
     async with running(watched.FIRING) as screen:
         await screen.press("o")

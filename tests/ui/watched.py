@@ -132,7 +132,7 @@ SOAKING: ViewState = replace(
         "API response time (p95) cleared; Memory still fires",
     ),
     next_action=NextAction(
-        "Soak for 2 m 40 s after QEC Analysis Service: see whether Memory clears.", "triggers --watch"
+        "Soak for 2 m 40 s after QEC Analysis Service: see whether Memory clears.", "triggers --watch", "helped"
     ),
 )
 

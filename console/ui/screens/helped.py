@@ -20,7 +20,7 @@ from console.ui.widgets.soak import before_after, soak_time
 from console.ui.wording import Wording, limit
 
 if TYPE_CHECKING:
-    from console.engine.view import SoakView, ViewState
+    from console.engine.view import NextAction, SoakView, ViewState
 
 _LIMIT = 16
 
@@ -98,7 +98,7 @@ class HelpedScreen(Modal):
     def _ways(self, view: ViewState, width: int) -> Iterator[Content]:
         """What may be done now, the advised way first."""
         advice = view.next_action
-        key = self._keys.of("next") if can_be_next(advice.key) else ""
+        key = self._keys.of("next") if _leads_on(advice) else ""
         yield from self._way(self._wording.cursor, literal((advice.text, "bold")), key, width)
         components = {c.id: c for c in view.components}
         for place, component_id in enumerate(view.advised, 1):
@@ -115,7 +115,12 @@ class HelpedScreen(Modal):
 
     def _leads(self) -> Iterator[tuple[str, str]]:
         yield "triggers", ""
-        if can_be_next(self._view.next_action.key):
+        if _leads_on(self._view.next_action):
             yield "next", ""
         if self._view.advised:
             yield "roll_back", self._view.advised[0]
+
+
+def _leads_on(advice: NextAction) -> bool:
+    """Whether one key does it, and it is not this page that it leads to."""
+    return advice.key != "helped" and can_be_next(advice.key)

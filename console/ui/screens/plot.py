@@ -31,7 +31,7 @@ _TICKS = 5
 _ROOM_OVER = 0.08  # of the height, above the highest value and below the lowest
 _NEAR = 0.07  # of the height: a tick closer than this to the threshold's would be written over it
 _LONGEST_UNIT = 12
-_LONG_SECONDS = 600  # from here on, seconds say nothing
+_LONG_SECONDS = 600  # a curve that covers so much needs no seconds
 
 
 class PlotScreen(Modal):
@@ -135,14 +135,14 @@ class Curve(PlotextPlot):
         self.plt.yaxes(True, False)
         self.plt.xlim(first, 0.0)
         places = [first, first * 0.75, first * 0.5, first * 0.25, 0.0]
-        self.plt.xticks(places, [*(_ago(-minutes * 60) for minutes in places[:-1]), "now"])
+        self.plt.xticks(places, [*(_ago(-minutes * 60, -first * 60) for minutes in places[:-1]), "now"])
 
     def _colour(self, name: str) -> tuple[int, int, int]:
         return Color.parse(self.app.theme_variables[name]).rgb
 
 
-def _ago(seconds: float) -> str:
-    return f"{rough(seconds + 30) if seconds >= _LONG_SECONDS else duration(seconds)} ago"
+def _ago(seconds: float, of_seconds: float) -> str:
+    return f"{rough(seconds + 30) if of_seconds >= _LONG_SECONDS else duration(seconds)} ago"
 
 
 def _beyond(trigger: TriggerView, values: list[float]) -> Iterator[list[int]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOST = 4
 _LEAD = 10
 _VALUES = 18
-_MOVED = 12
+_MOVED = 13
 
 
 def soak_time(soak: SoakView, wording: Wording) -> Content:
