@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -33,13 +32,13 @@ class PrometheusSource:
 
     async def now(self) -> Reading:
         """One sample for each series, all of the moment at which the server evaluated the query."""
-        return _reading(await self._target.query(self.query, lookback_seconds=self._lookback_seconds))
+        return await self._target.asked(self.query, _reading, lookback_seconds=self._lookback_seconds)
 
     async def past(self, seconds: float, step_seconds: float) -> Reading:
         """One sample for each series and step, oldest first."""
-        lookback = self._lookback_seconds
-        answer = await self._target.query_range(self.query, seconds, step_seconds, lookback_seconds=lookback)
-        return await asyncio.to_thread(_reading, answer)  # it can be hundreds of thousands of samples
+        return await self._target.asked_of_the_past(
+            self.query, _reading, seconds, step_seconds, lookback_seconds=self._lookback_seconds
+        )
 
 
 def build(options: Options, target: PrometheusTarget) -> MetricSource:
@@ -47,5 +46,8 @@ def build(options: Options, target: PrometheusTarget) -> MetricSource:
 
 
 def _reading(answer: Answer) -> Reading:
+    """In the thread that asked: it can be a hundred thousand samples."""
     samples = [Sample(at, value, one.labels) for one in answer.series for at, value in one.points]
-    return Reading(tuple(sorted(samples, key=lambda sample: sample.at)), answer.warnings)
+    if any(sample.at is not samples[0].at for sample in samples):
+        samples.sort(key=lambda sample: sample.at)
+    return Reading(tuple(samples), answer.warnings)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import math
+import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -21,6 +23,7 @@ from console.domain.errors import Failed
 from console.engine.ports import Reading
 from console.metrics import prometheus as metrics
 from console.targets import prometheus as targets
+from console.targets import prometheus_clock as clocks
 from tests.contract.certificates import Certificates
 from tests.contract.loopback import Loopback, Reply, Request
 from tests.contract.prometheus_contract import refusal, success
@@ -202,7 +205,7 @@ async def test_waiting_does_not_stop_the_event_loop(server: Loopback) -> None:
 async def test_a_target_that_hangs_for_good_says_so(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "MOST_REQUESTS_AT_ONCE", 1)
     server.answer = lambda _: Reply(server.never())
-    asking = source(server.url, timeout="5s")
+    asking = source(server.url, timeout="400ms")
     first = asyncio.create_task(asking.now())
     await asyncio.sleep(0)
     with pytest.raises(Failed, match="1 earlier requests have not come back"):
@@ -261,6 +264,63 @@ async def test_a_clock_that_is_nearly_right_is_left_alone(server: Loopback) -> N
     assert reading.samples[0].at == datetime.fromtimestamp(NOW, UTC)
 
 
+def dated(evaluated: float) -> Reply:
+    return success("vector", [{"metric": {}, "value": [evaluated, "1"]}])
+
+
+@pytest.mark.parametrize("ahead", [300.0, -300.0])
+async def test_a_clock_that_is_off_is_noticed_behind_a_proxy_with_a_right_one(server: Loopback, ahead: float) -> None:
+    server.answer = lambda _: dated(time.time() + ahead)
+    reading = await source(server.url).now()
+    assert len(server.requests) == 2  # it asked again, and that evaluation was a later one
+    assert abs((datetime.now(UTC) - reading.samples[0].at).total_seconds()) < 3
+    way = "ahead of" if ahead > 0 else "behind"
+    assert re.fullmatch(rf"its clock is (5 m|4 m 59 s) {way} this machine's", reading.warnings[0])
+
+
+async def test_an_old_answer_that_is_given_again_and_again_stays_old(server: Loopback) -> None:
+    made = time.time() - 600
+    server.answer = lambda _: dated(made)
+    asking = source(server.url)
+    for _ in range(3):
+        reading = await asking.now()
+        assert reading.samples[0].at.timestamp() == pytest.approx(made, abs=0.001)
+        assert reading.warnings == ()
+    assert len(server.requests) == 4  # asked again once only
+
+
+async def test_an_old_answer_with_its_old_date_is_believed_once_at_most(server: Loopback) -> None:
+    made = datetime.now(UTC) - timedelta(seconds=600)
+    server.date = format_datetime(made, usegmt=True)
+    server.answer = lambda _: dated(made.timestamp())
+    asking = source(server.url)
+    await asking.now()
+    await asyncio.sleep(0.01)
+    assert (await asking.now()).samples[0].at.timestamp() == pytest.approx(made.timestamp(), abs=0.001)
+
+
+async def test_a_clock_that_is_put_right_again_is_noticed(server: Loopback) -> None:
+    asking, ahead = source(server.url), [300.0]
+    server.answer = lambda _: dated(time.time() + ahead[0])
+    assert (await asking.now()).warnings
+    ahead[0] = 0.0
+    reading = await asking.now()
+    assert reading.warnings == ()
+    assert abs((datetime.now(UTC) - reading.samples[0].at).total_seconds()) < 3
+
+
+async def test_a_slow_answer_is_no_clock_that_is_behind(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks, "CLOCK_TOLERANCE_SECONDS", 0.05)
+
+    def slow(_: Request) -> Reply:
+        began = time.time()
+        server.released.wait(0.3)
+        return dated(began)
+
+    server.answer = slow
+    assert (await source(server.url).now()).warnings == ()
+
+
 # ---------------------------------------------------------------- the way to it
 
 
@@ -294,7 +354,7 @@ async def test_one_refusal_renews_every_connection(server: Loopback, tmp_path: P
 
     def answer(_: Request) -> Reply:
         together.wait(10)
-        return success("vector", ONE)
+        return success("vector", [{"metric": {}, "value": [time.time(), "34.2"]}])
 
     server.answer = answer
     await asyncio.gather(*(asking.now() for _ in range(3)))
