@@ -41,10 +41,12 @@ async def edited(app: App[object], text: str) -> str:
                 code = await _run([*command, str(path)])
         except SuspendNotSupported:
             raise Refused("this terminal can't be handed to an editor", _HERE) from None
+        name = Path(command[0]).name
         if isinstance(code, OSError):
-            raise Refused(f'the editor "{command[0]}" does not start: {code.strerror}', _HERE)
+            raise Refused(f'the editor "{name}" does not start: {code.strerror}', _HERE)
         if code:
-            raise Failed(f'the editor "{command[0]}" ended with {code}', "the text is as it was before")
+            how = f"was ended by a signal ({signal.strsignal(-code)})" if code < 0 else f"ended with {code}"
+            raise Failed(f'the editor "{name}" {how}', "the text is as it was before")
         return _read(path)
 
 

@@ -20,7 +20,7 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,8 @@ from tests.real.program import PROGRAM, Console
 REQUIRED = os.environ.get("ROLLBACK_CONSOLE_REQUIRE_REAL") == "1"
 SCREEN_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
+WINDOW = "war room"
+"""How the window of every terminal here is called, until the program calls it otherwise."""
 
 
 def need_tmux() -> None:
@@ -46,20 +48,29 @@ def need_tmux() -> None:
 class Terminal:
     """The console's screen in a tmux server of its own, on a socket that nobody else uses."""
 
-    def __init__(self, console: Console, width: int = 120, height: int = 40, *arguments: str) -> None:
+    def __init__(
+        self,
+        console: Console,
+        width: int = 120,
+        height: int = 40,
+        *arguments: str,
+        program: Sequence[str] = (str(PROGRAM),),
+    ) -> None:
         need_tmux()
         # A socket's path must be short, whatever folder the tests have been given.
         self._sockets = tempfile.TemporaryDirectory(prefix="rc-", dir="/tmp")
         self._socket = f"rollback-console-{secrets.token_hex(4)}"
         self._environ = {**console.environ, "TMUX_TMPDIR": self._sockets.name}
-        command = shlex.join([str(PROGRAM), *console.common, *arguments])
+        command = shlex.join([*program, *console.common, *arguments])
         self._ended = Path(self._sockets.name) / "exit-code"
         # The shell stays, so that what is left on the normal screen can be read; the code goes into a file.
         shell = f"{command}; echo $? > {self._ended}; exec cat"
         self._raw = Path(self._sockets.name) / "raw"
         size = ("-x", str(width), "-y", str(height))
         pipe = ("pipe-pane", f"exec cat > {self._raw}")
-        self._tmux("-f", "/dev/null", "new-session", "-d", *size, shell, ";", *pipe)
+        named = ("-n", WINDOW)  # tmux leaves it to the person whether a program may name a window
+        renamed = ("set-option", "-g", "allow-rename", "on")
+        self._tmux("-f", "/dev/null", "new-session", "-d", *named, *size, shell, ";", *pipe, ";", *renamed)
         self.pid = self._child_of_the_pane()
 
     def __enter__(self) -> Self:
@@ -84,6 +95,21 @@ class Terminal:
     def raw(self) -> bytes:
         """All that the program has written to its terminal, byte by byte, before tmux made a picture of it."""
         return self._raw.read_bytes()
+
+    @property
+    def window(self) -> str:
+        """How the window is called."""
+        return self._tmux("display-message", "-p", "#{window_name}").strip()
+
+    def wait_window(self, name: str, seconds: float = SCREEN_SECONDS) -> None:
+        self.wait_until(f"the window is called {name}", lambda _: self.window == name, seconds)
+
+    def wait_gone(self, seconds: float = SCREEN_SECONDS) -> None:
+        """Waits for the program's end once its terminal is closed."""
+        deadline = time.monotonic() + seconds
+        while not gone(self.pid):
+            assert time.monotonic() < deadline, f"the program still runs {seconds} s after its terminal was closed"
+            time.sleep(_LOOK_SECONDS)
 
     def wait(self, *wanted: str, seconds: float = SCREEN_SECONDS) -> str:
         """Waits until the screen shows each of these regular expressions; the screen that does."""
