@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MOST = 4
 _LEAD = 10
-_VALUES = 18
+_VALUES = 17
 _MOVED = 13
 
 
