@@ -2,6 +2,7 @@
 
 A module with a constant `KIND` is a kind. Beside it stand `Options` (its keys in the file), `build`, and where they apply:
 `TARGET_KINDS` (the kinds of target that it acts on), `TARGET_OPTIONAL`, `HAS_THRESHOLD` (False for a person's attestation),
+`WINDOW_HINT` (of a source that brings the values of a stretch of time together itself: how),
 `JUDGED` (of a trigger source that people keep: its samples are in the journal, and it has no `build`).
 Kinds are found by reading the modules' text: one that can't be imported breaks whoever names it, and nobody else.
 """
@@ -58,6 +59,8 @@ class Registry:
             target_kinds=tuple(getattr(module, "TARGET_KINDS", ())),
             target_optional=getattr(module, "TARGET_OPTIONAL", False),
             has_threshold=getattr(module, "HAS_THRESHOLD", True),
+            has_window=hasattr(module, "WINDOW_HINT"),
+            window_hint=getattr(module, "WINDOW_HINT", ""),
         )
 
     def module(self, section: Section, kind: str) -> Any:

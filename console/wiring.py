@@ -27,6 +27,7 @@ from console.domain.triggers import TriggerRule
 from console.engine.clock import SystemClock
 from console.engine.drafts import Template
 from console.engine.ports import Clock, Journal, MetricSource
+from console.engine.rolling import DEFAULT_AGGREGATE, RollingSource
 from console.engine.sampler import Watched
 from console.engine.session import Parts, Session
 from console.journals.absent import AbsentJournal
@@ -180,6 +181,9 @@ def _watched(trigger: TriggerConfig, procedure: Procedure, registry: Registry, t
     )
     module = registry.module("source", trigger.source)
     source: MetricSource = module.build(trigger.options, targets.get(trigger.target))
+    if trigger.over_seconds is not None:
+        aggregate = trigger.aggregate or DEFAULT_AGGREGATE
+        source = RollingSource(source, trigger.over_seconds, aggregate, every_seconds=trigger.every_seconds)
     return Watched(rule, source)
 
 

@@ -33,6 +33,7 @@ from console.config.models import (
 from console.config.options import SLUG_PATTERN, Options
 from console.config.problems import ConfigErrors
 from console.config.references import TargetChoice, reference_flaws
+from console.config.thresholds import threshold_flaws
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -212,7 +213,7 @@ class Reading:
             if "target" in keys:
                 own["target"] = self._target(path, table, f"{who} ({_kind(table, shape)})", spec)
             if model is TriggerConfig:
-                self._check_threshold(path, table, who, spec)
+                self.flaws += threshold_flaws(path, table, who, spec)
         return self._validated(model, own, path, who, keys)
 
     def _spec(self, path: DocumentPath, table: Mapping[str, Any], shape: Shape, keys: Iterable[str]) -> KindSpec | None:
@@ -243,20 +244,6 @@ class Reading:
         written = table.get("target")
         # One that was chosen for its kind may have a bad name, which is that target's flaw, not this table's.
         return chosen if written is None and chosen is not None and re.fullmatch(SLUG_PATTERN, chosen) else written
-
-    def _check_threshold(self, path: DocumentPath, table: Mapping[str, Any], who: str, spec: KindSpec) -> None:
-        given = [key for key in ("above", "below") if key in table]
-        if not spec.has_threshold:
-            message = f"{who} has no threshold: its source gives no numbers"
-            self.flaws += (Flaw((*path, key), message, "take it out", at="key") for key in given)
-        elif not given:
-            self.flaws.append(
-                Flaw(path, f'{who} needs exactly one of "above" and "below"', "add above = NUMBER", at="table")
-            )
-        elif len(given) > 1:
-            message = f'{who} has both "above" and "below"; exactly one is allowed'
-            related = (((*path, "above"), "and here"),)
-            self.flaws.append(Flaw((*path, "below"), message, "make it two triggers", at="key", related=related))
 
     def _validated(
         self, model: type[Model], table: Mapping[str, Any], path: DocumentPath, who: str, known: Iterable[str]

@@ -53,6 +53,7 @@ __all__ = [
     "CURVE_POINTS",
     "CURVE_SECONDS",
     "LATE_EVALUATIONS",
+    "LONGEST_GAP_STEPS",
     "AnyReading",
     "AnySample",
     "Evaluation",

@@ -9,6 +9,7 @@ from console.config.options import PositiveDuration
 
 KIND: Final = "counter"
 JUDGED: Final = "counter"
+WINDOW_HINT: Final = 'write window = "5m"'
 TARGET_KINDS: Final[tuple[str, ...]] = ()
 
 

@@ -13,6 +13,7 @@ from console.targets.prometheus import Answer, PrometheusTarget
 
 KIND: Final = "prometheus"
 TARGET_KINDS: Final = ("prometheus",)
+WINDOW_HINT: Final = "write it into the query, for example avg_over_time(…[5m])"
 
 
 class Options(TableOptions):

@@ -108,7 +108,10 @@ class FakeKinds:
             "postgres": KindSpec(DatabaseOptions),
         },
         "source": {
-            "prometheus": KindSpec(QueryOptions, ("prometheus",)),
+            "prometheus": KindSpec(
+                QueryOptions, ("prometheus",), has_window=True, window_hint="write it into the query"
+            ),
+            "pods": KindSpec(Nothing),
             "attestation": KindSpec(Nothing, has_threshold=False),
         },
         "step": {

@@ -18,6 +18,7 @@ COMPONENT = '[[component]]\nid = "one"\n'
 PATCH = '[[component.step]]\nid = "s"\nkind = "kubernetes.patch"\nnamespace = "n"\n'
 MANUAL = '[[component.step]]\nid = "s"\nkind = "manual"\n'
 TRIGGER = '[[trigger]]\nid = "t"\nsource = "prometheus"\nquery = "up"\n'
+PODS = '[[trigger]]\nid = "t"\nsource = "pods"\nabove = 1\n'
 STEPPED = INCIDENT + CLUSTER + COMPONENT + PATCH
 
 
@@ -292,6 +293,42 @@ CASES = [
         INCIDENT + METRICS + "«" + TRIGGER,
         'trigger "t" needs exactly one of "above" and "below"',
         "add above",
+    ),
+    Case(
+        "hysteresis above the threshold",
+        INCIDENT + METRICS + TRIGGER + "above = 30\nclear = «31\n",
+        'trigger "t" would clear over its threshold: "clear" is 31, "above" is 30',
+        "make it at most 30",
+    ),
+    Case(
+        "hysteresis below the threshold",
+        INCIDENT + METRICS + TRIGGER + "below = 0.5\nclear = «0.4\n",
+        'trigger "t" would clear under its threshold: "clear" is 0.4, "below" is 0.5',
+        "make it at least 0.5",
+    ),
+    Case(
+        "an aggregate of nothing",
+        INCIDENT + PODS + '«aggregate = "max"\n',
+        'trigger "t" has "aggregate" without "over"',
+        'add over = "5m"',
+    ),
+    Case(
+        "a window over a source with windows",
+        INCIDENT + METRICS + TRIGGER + 'above = 1\n«over = "5m"\n',
+        'trigger "t" has "over", but its source has windows of its own',
+        "write it into the query",
+    ),
+    Case(
+        "a window of less than two values",
+        INCIDENT + PODS + 'every = "10s"\nover = «"19s"\n',
+        'trigger "t" has an "over" that holds less than two of its values',
+        'make "over" longer',
+    ),
+    Case(
+        "consecutive attestations",
+        INCIDENT + '[[trigger]]\nid = "t"\nsource = "attestation"\n«consecutive = 3\n',
+        'trigger "t" has no threshold',
+        "take it out",
     ),
     Case("two thresholds", INCIDENT + METRICS + TRIGGER + "above = 1\n«below = 2\n", 'has both "above" and "below"'),
     Case(
