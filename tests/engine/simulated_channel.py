@@ -124,6 +124,12 @@ class Channel:
             raise Crash
 
 
+async def settled() -> None:
+    """Until no message is under way."""
+    tasks = [t for t in asyncio.all_tasks() if t.get_name().startswith("send notice")]
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @dataclass
 class Console:
     """One life of a console: what the session makes of a journal, without the parts that act on targets."""
@@ -143,11 +149,7 @@ class Console:
         """As a console that stays does now and then; what it began is waited for."""
         await self.runner.refresh()
         await self.communicator.tend()
-        await self.settled()
-
-    async def settled(self) -> None:
-        tasks = [t for t in asyncio.all_tasks() if t.get_name().startswith("send notice")]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await settled()
 
     def events(self, kind: type[Any] | tuple[type[Any], ...]) -> list[Any]:
         return [r.event for r in self.runner.history if isinstance(r.event, kind)]

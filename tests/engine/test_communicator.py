@@ -16,7 +16,7 @@ from console.engine.communicator import LONGEST_SEND_SECONDS, RETRY_PAUSES_SECON
 from console.engine.ports import Message
 from console.journals.sqlite import SqliteJournal
 from tests.engine.simulated import Crash, FaultyJournal, MemoryJournal
-from tests.engine.simulated_channel import Console, Room
+from tests.engine.simulated_channel import Console, Room, settled
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ async def test_two_consoles_at_the_same_retry_send_it_once(room: Room, console: 
         await each.runner.refresh()
     room.clock.advance(2)
     await asyncio.gather(*(each.communicator.tend() for each in consoles))
-    await console.settled()
+    await settled()
     assert room.delivered() == {"team": 1}
 
 
