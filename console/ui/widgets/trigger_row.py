@@ -41,7 +41,7 @@ class TriggerRow:
 
     def lines(self, trigger: TriggerView, at: datetime, acts: bool) -> tuple[Content, ...]:
         """`acts`: whether one may count from here."""
-        held = held_words(trigger, at, self._wording) if trigger.verdict != "ok" else ""
+        held = held_words(trigger, at, self._wording) if self._detail != "line" else ""
         marks = marks_of(trigger)
         t = trigger
         said = (
