@@ -70,7 +70,7 @@ class EmailNotifier:
         mail["To"] = ", ".join(self._to)
         if self._cc:
             mail["Cc"] = ", ".join(self._cc)
-        mail["Subject"] = message.subject
+        mail["Subject"] = message.subject.replace("=?", "= ?")  # a fact that looks encoded would be decoded (RFC 2047)
         mail["Date"] = format_datetime(datetime.now(UTC))
         mail["Message-ID"] = f"<{_NOT_IN_ID.sub('-', message.op)}@{self._target.sender.rpartition('@')[2]}>"
         mail["Auto-Submitted"] = "auto-generated"  # nobody's holiday greeting answers it (RFC 3834 §5)

@@ -66,7 +66,7 @@ class MailServer:
         known = isinstance(data, LoginPassword) and hmac.compare_digest(
             self._users.get(data.login.decode("utf-8", "replace"), "").encode(), data.password
         )
-        return AuthResult(success=known and bool(data.password))
+        return AuthResult(success=known and bool(data.password), handled=False)
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 -- aiosmtpd's name
         del server, session

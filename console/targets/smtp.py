@@ -186,10 +186,22 @@ class _Handover:
                 "it takes no log-in, and one was asked for", f"{NOTHING}; leave username and password out"
             )
         try:
-            await self._client.login(username, password)
+            await self._one_attempt(username, password)
         except SMTPAuthenticationError as error:
             told = f"it refuses user {clean_line(username)}: {_said(error.code, error.message)}"
             raise Undelivered(told, f"{NOTHING}; renew the password", retry=_for_now(error.code)) from None
+
+    async def _one_attempt(self, username: str, password: str) -> None:
+        """By one method: the library's `login` tries all that there are, and a few wrong passwords lock an account."""
+        methods = self._client.supported_auth_methods
+        if "plain" in methods:
+            await self._client.auth_plain(username, password)
+        elif "login" in methods:
+            await self._client.auth_login(username, password)
+        elif "cram-md5" in methods:
+            await self._client.auth_crammd5(username, password)
+        else:
+            raise Undelivered("it takes no log-in by a password (PLAIN, LOGIN or CRAM-MD5)", NOTHING)
 
     async def address(self, sender: str, recipients: Sequence[str]) -> list[str]:
         """Who is refused, each with the server's reason. Raises Undelivered when that is everybody."""
@@ -246,7 +258,11 @@ def _said(code: int, text: str) -> str:
 
 def _words(error: Exception) -> str:
     code = getattr(error, "code", None)
-    return _said(code, str(getattr(error, "message", ""))) if isinstance(code, int) else why(error)
+    if isinstance(code, int):
+        return _said(code, str(getattr(error, "message", "")))
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return why(error.__cause__ or error)  # the library's own classes are all "connection errors"
 
 
 def _retrying(error: ConsoleError) -> dict[str, bool]:
