@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from console.ui.acting import Acting
 from console.ui.bridge import Problem
 from console.ui.widgets.communication import GIVEN, by_urgency
-from console.ui.wording import countdown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,8 +33,8 @@ class Telling(Acting):
     # ------------------------------------------------------------ a notice
 
     def notify(self, target: str) -> None:
-        """Shows the draft; it goes when the person says so there."""
-        notice = self._notice(target)
+        """Shows the draft; it goes when the person says so there. After the incident it tells that it is over."""
+        notice = self._notice(target, after_the_end=True)
         if notice is None:
             return
         if notice.state == "sending":
@@ -85,10 +84,9 @@ class Telling(Acting):
             hint = f"look whether it arrived; then {self._key('acknowledge')} records it, {self._key('notify')} sends it again"
             self._screen.message.report(Problem("Unknown", f"{notice.title}: maybe sent: {told}", hint))
         elif now.state == "failed" and now.retry_at is not None:
-            again = countdown((now.retry_at - self._view.at).total_seconds())
-            self._screen.message.report(Problem("Failed", f"{notice.title}: {told}", f"it is tried again {again}"))
+            self._screen.message.report(Problem("Failed", f"{notice.title}: {told}", "the panel shows how far it is"))
         elif now.state == "failed":
-            hint = f"nothing was delivered; {self._key('notify')} opens it again, as you wrote it"
+            hint = f"{self._key('notify')} opens it again, as you wrote it"
             self._screen.message.report(Problem("Failed", f"{notice.title}: {told}", hint))
         else:
             self._unsent.pop(notice.id, None)
@@ -96,8 +94,11 @@ class Telling(Acting):
 
     def acknowledge(self, target: str) -> None:
         """Records that it was given by other means, or that a message in doubt has arrived."""
-        notice = self._notice(target)
+        notice = self._notice(target, after_the_end=True)
         if notice is None:
+            return
+        if self._view.incident.state != "open" and notice.state != "maybe_sent":
+            self._say(_CLOSED)
             return
         if notice.state in GIVEN and not notice.repeats:
             word = self._screen.communication.wording.notice(notice).word
@@ -115,11 +116,11 @@ class Telling(Acting):
         notice = self._notice(target)
         if notice is None:
             return
-        if notice.state not in ("waiting", "due", "overdue", "snoozed") and notice.due_in_seconds is None:
-            self._say(f"{notice.title} is not awaited, so there is nothing to put off.")
-            return
-        if notice.state in ("sending", "failed", "maybe_sent"):
+        if notice.state in ("sending", "maybe_sent"):
             self._say(f"{notice.title} is on its way or in doubt: that can't be put off.")
+            return
+        if notice.due_in_seconds is None:
+            self._say(f"{notice.title} is not awaited, so there is nothing to put off.")
             return
         from console.ui.screens.prompt import PromptScreen, Question
 
@@ -198,9 +199,10 @@ class Telling(Acting):
 
     # ------------------------------------------------------------ which one is meant
 
-    def _notice(self, target: str) -> NoticeView | None:
+    def _notice(self, target: str, *, after_the_end: bool = False) -> NoticeView | None:
         """The named one; in the panel the selected one; from elsewhere the one that is most urgent."""
-        if self._view.incident.state != "open":
+        phase = self._view.incident.state
+        if phase == "none" or (phase == "resolved" and not after_the_end):
             self._say(_CLOSED)
             return None
         chosen = target

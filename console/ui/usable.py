@@ -24,8 +24,9 @@ def usable(view: ViewState | None, panel: str, row_id: str) -> Iterator[str]:
             yield from _on_component(next((c for c in view.components if c.id == row_id), None))
         elif panel == "checklist":
             yield from _on_check(next((c for c in view.checks if c.id == row_id), None))
-        elif panel == "communication" and view.incident.state == "open":
-            yield from _on_notice(next((n for n in view.notices if n.id == row_id), None))
+        elif panel == "communication" and view.incident.state != "none":
+            notice = next((n for n in view.notices if n.id == row_id), None)
+            yield from _on_notice(notice) if view.incident.state == "open" else _after_the_end(notice)
     if panel == "triggers" and any(t.id == row_id and t.judged != "attestation" for t in view.triggers):
         yield "plot"
     if panel == "components" and view.soak is not None and view.soak.component == row_id:
@@ -70,8 +71,18 @@ def _on_notice(notice: NoticeView | None) -> Iterator[str]:
     if notice.state in GIVEN and not notice.repeats:
         return
     yield from ("notify", "acknowledge") if notice.by_console else ("acknowledge", "notify")
-    if notice.state not in ("maybe_sent", "failed"):
+    if notice.state != "maybe_sent":
         yield "snooze"
+
+
+def _after_the_end(notice: NoticeView | None) -> Iterator[str]:
+    """What may be sent then tells that it is over; and a message in doubt stays a question."""
+    if notice is None or notice.state in ("sending", "not_needed"):
+        return
+    if notice.by_console:
+        yield "notify"
+    if notice.state == "maybe_sent":
+        yield "acknowledge"
 
 
 def _on_check(check: CheckView | None) -> Iterator[str]:

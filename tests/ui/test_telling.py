@@ -248,8 +248,8 @@ async def test_while_it_is_being_sent_the_panel_says_so_and_the_screen_goes_on(r
     ("after", "words"),
     [
         (told.MAYBE, ("maybe sent", "a records it, m sends it again")),
-        (told.FAILED, ("nothing was delivered", "as you wrote it")),
-        (told.RETRIED, ("it is tried again in 0:24",)),
+        (told.FAILED, ("m opens it again, as you wrote it",)),
+        (told.RETRIED, ("the panel shows how far it is",)),
     ],
     ids=["maybe sent", "failed", "tried again"],
 )
@@ -294,14 +294,23 @@ async def test_a_message_in_doubt_is_sent_again_only_with_a_reason(running: Runn
         assert screen.calls[-1] == ("notify", "mail-eng", told.AGAIN.subject, told.TEXT, "not in their inbox")
 
 
-async def test_a_repeating_notice_needs_no_reason_and_a_given_one_does(running: Running) -> None:
-    async with running(told.view_with(told.REPEATS)) as screen:
-        await screen.press("4", "m")
-        assert "Why again" not in screen.text()
-        await screen.press("escape")
-        await screen.show(told.view_with(told.SENT))
+async def test_what_somebody_else_gives_meanwhile_is_then_given_again(running: Running) -> None:
+    async with running(console=console()) as screen:
         await screen.press("m")
-        assert "Why again" in screen.text()
+        assert "Why again" not in screen.text()
+        await screen.show(told.view_with(replace(told.TOLD, id="mail-eng", channel="email")))
+        assert "✔ told 03:01" in screen.text()
+        await screen.press("ctrl+s")
+        assert "Say why it is given again" in screen.text()
+        assert screen.calls == [("draft", "mail-eng")]
+
+
+async def test_after_the_incident_what_is_sent_tells_that_it_is_over(running: Running) -> None:
+    async with running(told.RESOLVED) as screen:
+        await screen.press("4", "m", "ctrl+s")
+        assert screen.calls == [("draft", "slack-dev"), ("notify", "slack-dev", "Subject", "Text", "")]
+        await screen.press("a")
+        assert "No incident is open" in said(screen)
 
 
 async def test_a_draft_that_does_not_come_says_why_and_sends_nothing(running: Running) -> None:
@@ -352,7 +361,7 @@ async def test_a_message_in_doubt_that_arrived_is_recorded(running: Running) -> 
 
 
 async def test_without_an_incident_there_is_nobody_to_tell(running: Running) -> None:
-    async with running(told.RESOLVED) as screen:
+    async with running(replace(told.VIEW, incident=fake.NO_INCIDENT)) as screen:
         await screen.press("m", "a", "z", "i")
         assert screen.calls == []
         assert "No incident is open" in said(screen)
@@ -705,3 +714,17 @@ async def test_the_story_of_a_notice_tells_who_when_what_and_why_it_failed(runni
         story = str(screen.app.screen.query_one("#story", Static).render())
         assert "02:53:06 UTC by mira" in story
         assert "QEC Analysis Service is being rolled back." in story
+
+
+@pytest.mark.parametrize("key", ["F", "i", "m", "z", "F,d", "F,a"])
+async def test_hostile_text_is_shown_literally_beside_the_plan_too(running: Running, key: str) -> None:
+    evil = replace(
+        told.VIEW,
+        notices=(replace(told.OVERDUE, title=fake.EVIL, to=fake.EVIL, note=fake.EVIL),),
+        impacts=tuple(replace(i, by=fake.EVIL, note=fake.EVIL) for i in told.IMPACTS[::2]),
+        followups=(replace(told.FOLLOWUPS[0], text=fake.EVIL, assignee=fake.EVIL, note=fake.EVIL),),
+    )
+    async with running(evil) as screen:
+        await screen.press(*key.split(","))
+        assert CONTROLS.search(screen.text()) is None
+        assert "[/oops] [@click=app.quit]x" in screen.text()

@@ -70,6 +70,7 @@ class ComposeScreen(Modal):
         self._drafting: asyncio.Task[None] | None = None
         self._editing: asyncio.Task[None] | None = None
         self._sending = False
+        self._given_before = notice.times_given
 
     def compose(self) -> ComposeResult:
         verb = "Send" if self._notice.by_console else "Tell"
@@ -124,7 +125,7 @@ class ComposeScreen(Modal):
     def _came(self, draft: Draft) -> None:
         if not self.is_attached:
             return
-        self._draft = draft
+        self._draft, self._given_before = draft, self._notice.times_given
         self.say(Content(""))
         self._changeable(True)
         subject, text = draft.subject, draft.text
@@ -182,10 +183,11 @@ class ComposeScreen(Modal):
         self.query_one("#why").display = self._needs_reason()
 
     def _needs_reason(self) -> bool:
-        notice = self._notice
-        if not notice.by_console or notice.state == "maybe_sent":
-            return notice.by_console
-        return notice.state in ("sent", "acknowledged") and not notice.repeats
+        """It was, or may have been, given: before it was drafted, or since."""
+        draft, notice = self._draft, self._notice
+        if not notice.by_console or draft is None:
+            return False
+        return bool(draft.already) or notice.state == "maybe_sent" or notice.times_given > self._given_before
 
     def on_input_changed(self) -> None:
         self._measure()

@@ -32,7 +32,7 @@ class Communication(Panel):
         super().__init__("communication", "Communication", "4", wording, tab="Notices")
 
     def rows(self, view: ViewState, width: int) -> Iterable[Row]:
-        watching = view.incident.mode == "observe" or view.incident.state != "open"
+        watching = view.incident.mode == "observe" or view.incident.state == "none"
         for notice in by_urgency(view.notices):
             lines = _NoticeLines(notice, view, self.wording, watching)
             yield Row(notice.id, tuple(lines.wide(width) if width >= _WIDE else lines.narrow(width)))
