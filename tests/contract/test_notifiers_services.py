@@ -59,7 +59,9 @@ async def test_slack_reads_no_markup_mention_or_link_in_a_fact(front: Front, sin
 
 
 @pytest.mark.parametrize(
-    "text", ["x" * 6000, ("word " * 100 + "\n") * 11, "&" * 1000, "a & b\n" * 1000, "\n" * 4000 + "x"]
+    "text",
+    ["x" * 6000, ("word " * 100 + "\n") * 11, "&" * 1000, "a & b\n" * 800, "\n" * 4000 + "x"],
+    ids=["one line", "lines", "entities", "both", "line breaks"],
 )
 async def test_long_text_is_split_between_lines_and_nothing_is_lost(front: Front, sinks: Sinks, text: str) -> None:
     assert await sent(channel("slack-webhook", front.server.url), text=text) == "ok"
@@ -69,7 +71,7 @@ async def test_long_text_is_split_between_lines_and_nothing_is_lost(front: Front
     assert arrived == text.strip("\n")
 
 
-@pytest.mark.parametrize("text", ["<" * 6000, "word\n" * 2000])
+@pytest.mark.parametrize("text", ["<" * 6000, "word\n" * 2000], ids=["entities", "lines"])
 async def test_what_does_not_fit_is_left_out_and_that_is_told(front: Front, sinks: Sinks, text: str) -> None:
     answer = await sent(channel("slack-webhook", front.server.url), text=text)
     assert answer == "ok; its end was left out, it was too long"
@@ -107,7 +109,7 @@ async def test_slacks_words_are_understood(
 
 async def test_a_revoked_webhook_is_told_with_what_to_do(front: Front) -> None:
     front.reply = Reply(b"no_service", 404)
-    with pytest.raises(Undelivered, match="404 Not Found: no_service.*make a new one"):
+    with pytest.raises(Undelivered, match=r"404 Not Found: no_service.*make a new one"):
         await sent(channel("slack-webhook", front.server.url))
 
 
@@ -268,7 +270,7 @@ async def test_an_answer_lost_three_times_leaves_it_open_with_one_alert(front: F
 async def test_once_an_answer_was_lost_a_refusal_does_not_make_it_undelivered(front: Front) -> None:
     replies = iter([Reply(hang_up=True), Reply(b"{}", 400)])
     front.reply = lambda _: next(replies)
-    with pytest.raises(Unknown, match="the next try: .*400"):
+    with pytest.raises(Unknown, match=r"the next try: .*400"):
         await sent(channel("pagerduty", front.server.url))
 
 
