@@ -112,7 +112,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--theme", default="", metavar="NAME", help="of the console on the screen")
     parser.set_defaults(run="screen:screen")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    for add in (_configuration, _looking, _incident, _components, _baseline, _journal, _record, _drill):
+    for add in (
+        _configuration,
+        _looking,
+        _incident,
+        _telling,
+        _manual,
+        _components,
+        _baseline,
+        _journal,
+        _record,
+        _drill,
+    ):
         add(commands)
     return parser
 
@@ -201,6 +212,43 @@ def _incident(commands: Any) -> None:
     _add(commands, "recover", "incident:recover", "look at what a console that died left behind; sends nothing")
 
 
+def _telling(commands: Any) -> None:
+    notify = _add(
+        commands, "notify", "telling:notify", "send a notice; without --text: as it is drafted from the facts"
+    )
+    notify.add_argument("notice", metavar="NOTICE")
+    given = notify.add_mutually_exclusive_group()
+    given.add_argument("--text", default=None, metavar="T", help="instead of the draft")
+    given.add_argument("--text-file", default=None, metavar="F", help="the same from a file; - for standard input")
+    notify.add_argument("--subject", default=None, metavar="S", help="instead of the draft's")
+    notify.add_argument("--again", default="", metavar="REASON", help="although it was, or may have been, given")
+    instead = notify.add_mutually_exclusive_group()
+    instead.add_argument("--dry-run", action="store_true", help="show it; nothing is sent")
+    instead.add_argument("--test", action="store_true", help="try the channel with a marked message, outside incidents")
+    snooze = _add(commands, "snooze", "telling:snooze", "put a notice off for a while, with a reason")
+    snooze.add_argument("notice", metavar="NOTICE")
+    snooze.add_argument("--for", dest="duration", required=True, metavar="DURATION", help="10m")
+    snooze.add_argument("--reason", required=True, metavar="TEXT")
+    impact = _add(commands, "impact", "telling:impact", "say whether users, compliance or security are touched")
+    impact.add_argument("impact", choices=("user-facing", "compliance", "security"))
+    impact.add_argument("applies", choices=("yes", "no"))
+    impact.add_argument("--note", required=True, metavar="TEXT", help="how it is known")
+
+
+def _manual(commands: Any) -> None:
+    count = _add(commands, "count", "manual:count", "count more of what a manual trigger counts: complaints")
+    count.add_argument("trigger", metavar="TRIGGER")
+    count.add_argument("count", nargs="?", type=int, default=1, metavar="N", help="default 1; negative takes back")
+    count.add_argument("--note", default="", metavar="TEXT")
+    for name, help_ in (
+        ("attest", "give your word that a manual trigger holds"),
+        ("withdraw", "say that a manual trigger that was attested holds no more"),
+    ):
+        word = _add(commands, name, f"manual:{name}", help_)
+        word.add_argument("trigger", metavar="TRIGGER")
+        word.add_argument("--reason", required=True, metavar="TEXT")
+
+
 def _components(commands: Any) -> None:
     for name, direction, help_ in (
         ("rollback", "back", "roll components back, step by step, with proof"),
@@ -215,7 +263,9 @@ def _components(commands: Any) -> None:
 
 
 def _baseline(commands: Any) -> None:
-    baseline = commands.add_parser("baseline", help="record or show what is normal, for the checks that compare with it")
+    baseline = commands.add_parser(
+        "baseline", help="record or show what is normal, for the checks that compare with it"
+    )
     actions = baseline.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
     take = _add(actions, "take", "baseline:take", "measure now and record it; before the migration, as a rule")
     take.add_argument("checks", nargs="*", metavar="CHECK")

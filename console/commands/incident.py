@@ -21,22 +21,22 @@ async def declare(invocation: Invocation) -> int:
 
 async def resolve(invocation: Invocation) -> int:
     note = one_line(invocation.args.note)
-    return await _decide(invocation, lambda s: s.resolve(note), "the incident is resolved")
+    return await decided(invocation, lambda s: s.resolve(note), "the incident is resolved")
 
 
 async def sign(invocation: Invocation) -> int:
     args = invocation.args
-    return await _decide(invocation, lambda s: s.sign(args.id, one_line(args.note)), f"{args.id} is signed")
+    return await decided(invocation, lambda s: s.sign(args.id, one_line(args.note)), f"{args.id} is signed")
 
 
 async def waive(invocation: Invocation) -> int:
     args = invocation.args
-    return await _decide(invocation, lambda s: s.waive(args.check, one_line(args.reason)), f"{args.check} is waived")
+    return await decided(invocation, lambda s: s.waive(args.check, one_line(args.reason)), f"{args.check} is waived")
 
 
 async def acknowledge(invocation: Invocation) -> int:
     args = invocation.args
-    return await _decide(
+    return await decided(
         invocation, lambda s: s.acknowledge(args.notice, one_line(args.note)), f"{args.notice} is acknowledged"
     )
 
@@ -48,13 +48,13 @@ async def settle(invocation: Invocation) -> int:
     async def decide(session: Session) -> None:
         await session.settle(args.step, "done" if counts_as == "done" else "not_done", one_line(args.note))
 
-    return await _decide(invocation, decide, f"{args.step} counts as {counts_as.replace('_', ' ')}")
+    return await decided(invocation, decide, f"{args.step} counts as {counts_as.replace('_', ' ')}")
 
 
 async def stop(invocation: Invocation) -> int:
     """Asks whichever console carries the component out; it stops before its next step."""
     component = invocation.args.component
-    return await _decide(invocation, lambda s: s.stop(component), f"{component} stops before its next step")
+    return await decided(invocation, lambda s: s.stop(component), f"{component} stops before its next step")
 
 
 async def recover(invocation: Invocation) -> int:
@@ -64,6 +64,7 @@ async def recover(invocation: Invocation) -> int:
         for line in found:
             invocation.out.line(line)
         doubtful = [c.id for c in session.runner.incident.components.values() if c.in_doubt]
+        doubtful += [n.id for n in session.view().notices if n.state == "maybe_sent"]
         if not found:
             invocation.out.line("nothing was left behind")
         invocation.out.json({"recovered": list(found), "in_doubt": doubtful})
@@ -71,8 +72,11 @@ async def recover(invocation: Invocation) -> int:
         return exits.UNKNOWN if doubtful else exits.DONE
 
 
-async def _decide(invocation: Invocation, decision: Callable[[Session], Awaitable[None]], said: str) -> int:
-    async with invocation.session(acts=True) as session:
+async def decided(
+    invocation: Invocation, decision: Callable[[Session], Awaitable[None]], said: str, *, creates: bool = False
+) -> int:
+    """A command of one decision: made, recorded, and said with what comes next."""
+    async with invocation.session(acts=True, creates=creates) as session:
         await session.revise()
         await session.look()
         await decision(session)

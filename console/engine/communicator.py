@@ -174,7 +174,16 @@ class Communicator:
         words = trial(view.incident.title, title, self._runner.actor, f"{view.at:%Y-%m-%d %H:%M} UTC")
         words = as_sent(words.subject, words.text, drill=drill)
         message = Message(op, notice, words.subject, words.text, "", view.incident.title, None, drill)
-        return await self._sent(notifier, message, permit)
+        try:
+            return await self._sent(notifier, message, permit)
+        except ConsoleError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it may have been sent
+            raise Unknown(told(error)) from None
+
+    def destination(self, notice: str) -> str:
+        """Where the channel of a notice goes, for people. Refused when it has none."""
+        return self._notifier(notice).destination
 
     # ------------------------------------------------------------ by itself
 

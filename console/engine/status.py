@@ -25,7 +25,7 @@ def to_status_json(view: ViewState) -> dict[str, Any]:
         "triggers": [trigger_json(t) for t in view.triggers],
         "components": [component_json(c) for c in view.components],
         "checks": [check_json(c) for c in view.checks],
-        "notices": [_notice(n) for n in view.notices],
+        "notices": [notice_json(n) for n in view.notices],
         "soak": _soak(view.soak) if view.soak else None,
         "advised": list(view.advised),
         "impacts": {i.impact: i.applies for i in view.impacts},
@@ -103,7 +103,7 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or value != value or value in (float("inf"), float("-inf")) else value
 
 
-def _notice(notice: NoticeView) -> dict[str, Any]:
+def notice_json(notice: NoticeView) -> dict[str, Any]:
     return {
         "id": notice.id,
         "title": notice.title,

@@ -10,13 +10,14 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from console.config import FilePath, Options
-from console.domain.errors import Failed, Refused, Unknown
+from console.domain.errors import Failed, Refused, Undelivered, Unknown
 from console.engine.ports import (
     Change,
     Description,
@@ -24,6 +25,7 @@ from console.engine.ports import (
     Finding,
     Known,
     Measurement,
+    Message,
     Probe,
     Progress,
     Proof,
@@ -207,6 +209,34 @@ class Usual:
         return Measurement(float(value), "s", "as it stood")
 
 
+class RoomOptions(Options):
+    room: str
+
+
+class Room:
+    """A channel: each message is a line of `messages.jsonl`. The trouble of its room befalls every message, or one."""
+
+    longest: int | None = 3000
+
+    def __init__(self, options: RoomOptions, world: World) -> None:
+        self.destination, self._room, self._world = f"#{options.room}", options.room, world
+
+    async def send(self, message: Message, permit: Any) -> str:
+        assert (permit.step, permit.op) == (message.notice, message.op)
+        trouble = self._world.trouble(self._room)
+        if trouble == "busy once":
+            self._world.change("trouble", self._room, "")
+        if trouble.startswith("busy"):
+            raise Undelivered("503 from the room", "nothing was delivered", retry=True)
+        if trouble == "shut":
+            raise Undelivered("404: there is no such room")
+        with self._world.path.with_name("messages.jsonl").open("a") as messages:
+            messages.write(json.dumps(asdict(message)) + "\n")
+        if trouble == "lost":
+            raise Unknown("no answer came")
+        return "200 ok"
+
+
 def _kind(name: str, options: type[Options], build: Any, **more: Any) -> SimpleNamespace:
     return SimpleNamespace(KIND=name, Options=options, build=build, **more)
 
@@ -222,6 +252,7 @@ def registry() -> Registry:
                 _kind("sim.equals", EqualsOptions, Equals, **on_world),
                 _kind("sim.usual", UsualOptions, Usual, **on_world),
             ],
+            "channel": [_kind("sim.room", RoomOptions, Room, **on_world)],
         }
     )
 
