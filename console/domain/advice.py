@@ -140,6 +140,20 @@ def _greedily(groups: Iterable[tuple[str, ...]], worth: Mapping[str, tuple[int, 
     return frozenset(chosen)
 
 
+def on_rollback(situation: Situation) -> str:
+    """What to roll back and why, or why nothing more, in a sentence: what the record keeps of the advice."""
+    if advised := smallest_rollback(situation):
+        later = [_title(situation, component) for component in advised[1:]]
+        then = f" Then {_listed(later)}." if later else ""
+        return _roll_back_now(situation, advised[0]).text + then
+    soaking, firing = _soaking(situation), situation.firing
+    if firing and soaking:
+        return f"Wait: {soaking.title} soaks, and {_listed(t.title for t in firing)} may still clear."
+    if firing:
+        return f"{_listed(t.title for t in firing)} {_fires(firing)}, with nothing left to suggest."
+    return _what_can_stay(situation).strip() or "Nothing to roll back: no trigger fires."
+
+
 def pointing_to(situation: Situation, component: str) -> tuple[str, ...]:
     """Titles of the firing triggers that suggest this component, while it has not been rolled back."""
     if _state(situation, component) == "rolled_back":

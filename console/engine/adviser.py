@@ -57,4 +57,4 @@ class Adviser:
         if known is None and not view.advised:
             return
         if known is None or known.components != view.advised:
-            await self._runner.submit(Record(AdviceGiven(view.advised, view.next_action.text)))
+            await self._runner.submit(Record(AdviceGiven(view.advised, view.advice)))

@@ -19,6 +19,7 @@ from console.domain.advice import (
     TriggerSign,
     helped,
     next_action,
+    on_rollback,
     pointing_to,
     smallest_rollback,
 )
@@ -74,6 +75,7 @@ def project(incident: Incident, history: Sequence[e.Recorded], now: datetime, ar
         timeline=tuple(islice(_timeline(history, outline), TIMELINE_ITEMS)),
         next_action=_next(situation, around),
         advised=smallest_rollback(situation),
+        advice=on_rollback(situation),
         soak=_soak(situation, triggers),
         impacts=tuple(_impacts(incident, outline)),
         followups=tuple(_followups(incident)),

@@ -190,7 +190,7 @@ class Session:
         view = self.view()
         seen = self.adviser.triggers_seen("confirmed", self.runner.incident.outline, preview.component)
         overrules = preview.direction == "back" and bool(view.advised) and preview.component not in view.advised
-        advice = view.next_action.text if preview.direction == "back" else ""
+        advice = view.advice if preview.direction == "back" else ""
         await self.executor.confirm(
             preview, typed, side_by_side=side_by_side, advice=advice, overrules=overrules, seen=seen
         )

@@ -223,6 +223,7 @@ class ViewState:
     notices: tuple[NoticeView, ...] = ()
     timeline: tuple[TimelineItem, ...] = ()  # newest first
     next_action: NextAction = NextAction("")
+    advice: str = ""  # what to roll back and why, or why nothing more
     advised: tuple[str, ...] = ()  # ids of the components that the triggers point to, in the order to roll them back
     soak: SoakView | None = None
     impacts: tuple[ImpactView, ...] = ()  # those that a notice hangs on

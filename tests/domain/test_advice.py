@@ -15,6 +15,7 @@ from console.domain.advice import (
     Situation,
     TriggerSign,
     next_action,
+    on_rollback,
     pointing_to,
     smallest_rollback,
 )
@@ -298,3 +299,22 @@ def test_after_the_end_what_is_left_to_do_is_counted() -> None:
     assert advise(acting, sign()).text == "INC-0001 is resolved. 1 follow-up item is open."
     acting.do(c.FinishFollowUp("logs", "read"))
     assert advise(acting, sign()).text.startswith("Nothing to do")
+
+
+# ------------------------------------------------------------ what the record keeps of the advice
+
+
+def test_the_advice_on_rolling_back_names_the_first_with_its_reason_and_what_comes_then() -> None:
+    acting = Acting().declare()
+    assert on_rollback(situation(acting, sign("firing", "api"))) == (
+        "Roll back Dashboard, because what the triggers point to goes after it. Then API."
+    )
+
+
+def test_why_nothing_more_is_advised_is_said_too() -> None:
+    acting = Acting().declare().rolled_back("dash")
+    assert on_rollback(situation(acting, sign("firing", "dash"))) == "Wait: Dashboard soaks, and p95 may still clear."
+    later = situation(acting, sign("firing", "dash"), seconds_later=SOAK)
+    assert on_rollback(later) == "p95 fires, with nothing left to suggest."
+    assert on_rollback(situation(acting, sign())) == "Stop here: no trigger fires, 2 components can stay."
+    assert on_rollback(situation(Acting().declare(), sign())) == "Nothing to roll back: no trigger fires."
