@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 from console.commands import exits
 from console.commands.interrupts import on_signals
 from console.commands.invocation import Invocation, UsageProblem
-from console.domain.errors import Failed
+from console.domain.errors import Failed, Refused
 from console.journals.places import state_folder
 
 if TYPE_CHECKING:
+    from console.commands.output import Output
+    from console.report.model import Chained
     from console.sandbox.model.scenario import Scenario
 
 _START_SECONDS = 90.0
@@ -195,23 +197,44 @@ def _debrief(
     well_since: datetime | None,
 ) -> None:
     """Printed, and kept for the next drills of the same scenario to be compared with."""
-    from console.journals.sqlite import SqliteJournal
+    from console.commands.report import chained
     from console.sandbox import debrief as debriefing
 
     args, out = invocation.args, invocation.out
-    events = []
-    if record.exists():
-        journal = SqliteJournal(record, create=False)
-        try:
-            events = list(journal.read())
-        finally:
-            journal.close()
+    journal = chained(record) if record.exists() else []
+    events = [entry.recorded for entry in journal]
     found = debriefing.debrief(
         args.scenario, scenario, events, began=began, ended=ended, pace=args.speed, well_since=well_since
     )
     history = record.with_name("history.jsonl")
     before = debriefing.earlier(history, args.scenario)
-    for line in debriefing.lines(found, scenario, before):
+    said = tuple(debriefing.lines(found, scenario, before))
+    for line in said:
         out.line(line)
-    out.json({"event": "debrief", **found.to_json(), "journal": str(record)})
+    reports = _reports(record, journal, said, out)
+    if reports:
+        out.line()
+        out.line(f"  The record of this drill: {' and '.join(str(path) for path in reports)}")
+    out.json({"event": "debrief", **found.to_json(), "journal": str(record), "reports": [str(p) for p in reports]})
     debriefing.keep(history, found, began)
+
+
+def _reports(record: Path, journal: Sequence[Chained], debrief: Sequence[str], out: Output) -> list[Path]:
+    """Beside the drill's journal, with the debrief in them. Where nothing was declared there is nothing to report."""
+    from console.commands.report import times_of
+    from console.report.file import save
+    from console.report.model import incidents
+    from console.report.model import record as facts
+    from console.report.writing import Format, written
+
+    if not incidents(journal):
+        return []
+    formats: tuple[Format, ...] = ("html", "md")
+    reports = [record.with_suffix(f".report.{name}") for name in formats]
+    try:
+        for path, name in zip(reports, formats, strict=True):
+            save(path, written(facts(journal), name, times_of(""), debrief=debrief))
+    except Refused as problem:  # the debrief is what matters now; the report can be made again
+        out.aside(f"rollback-console: {problem}")
+        return []
+    return reports

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from datetime import UTC
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -64,17 +65,17 @@ def chained(path: Path) -> list[Chained]:
 
 def times_of(zone: str) -> Times:
     """The zone of this name; the machine's own where none is given."""
-    from console.config.flaws import did_you_mean
     from console.report.times import Times
 
     if not zone:
-        return Times(None, "local")
+        return Times(None, "local") if time.timezone or time.daylight else Times()
     if zone.upper() in ("UTC", "Z"):
-        return Times(UTC, "UTC")
+        return Times()
     try:
         return Times(ZoneInfo(zone), zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = did_you_mean(zone, available_timezones(), "zones") if available_timezones() else "UTC is always there"
+        near = difflib.get_close_matches(zone, available_timezones(), 1)
+        hint = f'did you mean "{near[0]}"?' if near else "zones are named as in the IANA database: Europe/Berlin, UTC"
         raise UsageProblem(f'there is no time zone "{zone}"', hint) from None
 
 

@@ -148,20 +148,25 @@ def _piece(piece: Piece) -> str:
         case str():
             return _spaced(piece)
         case Word():
-            return f"**{_signed(piece)}**" if piece.text else ""
+            return _strong(_signed(piece))
         case Strong(text):
-            return f"**{escaped(text)}**" if text.strip() else ""
+            return _strong(escaped(text))
         case Code(text):
             return _code(text)
         case Small(text):
-            return f" ({escaped(text)})" if text.strip() else ""
+            found = escaped(text)
+            return f" ({found})" if found else ""
         case Blank():
             return _BLANK
 
 
+def _strong(found: str) -> str:
+    return f"**{found}**" if found else ""
+
+
 def _signed(word: Word) -> str:
     sign = SIGNS[word.level]
-    return f"{sign} {escaped(word.text)}" if sign else escaped(word.text)
+    return f"{sign} {escaped(word.text)}".strip()
 
 
 def _spaced(text: str) -> str:

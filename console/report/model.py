@@ -14,6 +14,7 @@ from console.domain.decide import open_ends
 from console.domain.errors import Refused
 from console.domain.evolve import evolve
 from console.domain.incident import FollowUp, Incident
+from console.domain.triggers import TriggerReading
 from console.engine.projection import Surroundings, project
 from console.engine.view import ViewState
 from console.report.evidence import CheckStory, check_stories
@@ -67,6 +68,13 @@ class Record:
         return self.incident.phase == "resolved"
 
     @property
+    def unseen(self) -> tuple[Rollback, ...]:
+        """Rollbacks behind which the journal holds no word of any trigger: what fires was said before them."""
+        words = (m.at for m in self.moments if isinstance(m.event, e.VerdictChanged | e.TriggersSeen))
+        last = max(words, default=None)
+        return tuple(r for r in self.rollbacks if r.ended_at and (last is None or r.ended_at >= last))
+
+    @property
     def resolution(self) -> str:
         """What was said at the end."""
         found = (m.event.note for m in self.moments if isinstance(m.event, e.IncidentResolved))
@@ -87,7 +95,9 @@ def record(journal: Sequence[Chained], incident_id: str = "") -> Record:
     moments = tuple(_moments(journal, start, end))
     incident = moments[-1].after
     at = moments[-1].recorded.at
-    around = Surroundings(outline=incident.outline, mode=incident.mode, lease_held=True)
+    around = Surroundings(
+        outline=incident.outline, mode=incident.mode, lease_held=True, readings=_last_words(incident, moments)
+    )
     history = [m.recorded for m in moments]
     within = tuple(m for m in moments if m.recorded.seq > start)
     return Record(
@@ -116,6 +126,23 @@ def incidents(journal: Iterable[Chained]) -> tuple[str, ...]:
     """The ids of the journal's incidents, oldest first."""
     declared = (c.recorded.event for c in journal)
     return tuple(event.incident_id for event in declared if isinstance(event, e.IncidentDeclared))
+
+
+def _last_words(incident: Incident, moments: Sequence[Moment]) -> dict[str, TriggerReading]:
+    """What the journal last heard of each trigger that is measured: at a change of its verdict, or at a decision."""
+    measured = {t.id for t in incident.outline.triggers if t.judged == "measured"}
+    words: dict[str, TriggerReading] = {}
+    for moment in moments:
+        event, at = moment.event, moment.at
+        if isinstance(event, e.VerdictChanged):
+            words[event.trigger] = _word(event, at)
+        elif isinstance(event, e.TriggersSeen):
+            words |= {seen.trigger: _word(seen, at) for seen in event.triggers}
+    return {i: word for i, word in words.items() if i in measured}
+
+
+def _word(said: e.VerdictChanged | e.SeenTrigger, at: datetime) -> TriggerReading:
+    return TriggerReading(said.verdict, f"{said.reason}, at {at:%H:%M:%S} UTC", value=said.value, since=said.since)
 
 
 def _place(journal: Sequence[Chained], incident_id: str) -> tuple[int, int]:

@@ -13,6 +13,10 @@ class Times:
     zone: tzinfo | None = UTC
     name: str = "UTC"
 
+    @property
+    def is_utc(self) -> bool:
+        return self.zone is UTC
+
     def local(self, at: datetime) -> datetime:
         return at.astimezone(self.zone)
 

@@ -8,7 +8,7 @@ from console.domain.triggers import span
 from console.engine.view import NoticeView, TriggerView
 from console.report.blocks import Block, Bullets, Code, Facts, Line, Paragraph, Section, Small, Strong, Table, Word
 from console.report.model import Record
-from console.report.sections import heading
+from console.report.sections import heading, open_ends
 from console.report.sections.wording import (
     CHECK_LEVELS,
     COMPONENT_LEVELS,
@@ -42,6 +42,7 @@ def now(record: Record, _: Times) -> Section:
     blocks: list[Block] = [Paragraph(Strong(action.text))]
     if action.command:
         blocks.append(Paragraph(Code(f"rollback-console {action.command}")))
+    blocks += open_ends.unseen(record)
     if record.open_ends:
         blocks += [Paragraph("Before the incident can be resolved:"), Bullets(record.open_ends)]
     return Section("next", "Next", tuple(blocks))

@@ -8,7 +8,7 @@ from console.domain.triggers import amount, span
 from console.report.blocks import Blank, Block, Line, Listing, Paragraph, Section, Small, Subheading, Table, Word
 from console.report.evidence import CheckStory, Finding
 from console.report.model import Record
-from console.report.sections.wording import CHECK_LEVELS, spoken
+from console.report.sections.wording import CHECK_LEVELS, spoken, timed
 from console.report.times import Times
 
 _HOLDS = ("pass", "signed", "waived")
@@ -66,8 +66,7 @@ def _history(record: Record, times: Times) -> Iterator[Block]:
     """Only where a check was asked more than once: what it said before is a part of the record."""
     rows = tuple(
         (
-            times.zoned(found.at),
-            times.utc(found.at),
+            found.at,
             check.outline.title,
             Word(spoken(found.outcome), CHECK_LEVELS[found.outcome]),
             found.evidence,
@@ -80,7 +79,7 @@ def _history(record: Record, times: Times) -> Iterator[Block]:
     )
     if rows:
         yield Subheading("Asked more than once")
-        yield Table(("Time", "UTC", "Check", "Found", "Evidence", "Who", "Took"), rows, narrow=(0, 1, 3, 6))
+        yield timed(times, ("Check", "Found", "Evidence", "Who", "Took"), rows, narrow=("Found", "Took"))
 
 
 def _baselines(record: Record) -> Iterator[Block]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from console.domain import events as e
-from console.report.blocks import Block, Line, Paragraph, Section, Small, Subheading, Table, Word
+from console.report.blocks import Block, Line, Paragraph, Section, Small, Subheading, Word
 from console.report.model import Record
 from console.report.moments import Moment
+from console.report.sections.wording import timed
 from console.report.times import Times
 
 
@@ -16,16 +17,15 @@ def section(record: Record, times: Times) -> Section:
 
 
 def _blocks(record: Record, times: Times) -> Iterator[Block]:
-    rows = tuple((times.zoned(m.at), times.utc(m.at), m.by, _words(m)) for m in record.decisions)
-    yield Table(("Time", "UTC", "Who", "Decision"), rows, narrow=(0, 1))
+    yield timed(times, ("Who", "Decision"), ((m.at, m.by, _words(m)) for m in record.decisions))
     advice = tuple(
-        (times.zoned(m.at), times.utc(m.at), m.event.text, ", ".join(_titles(record, m.event.components)))
+        (m.at, m.event.text, ", ".join(_titles(record, m.event.components)))
         for m in record.moments
         if isinstance(m.event, e.AdviceGiven)
     )
     yield Subheading("What the console advised")
     if advice:
-        yield Table(("Time", "UTC", "Advice", "Components"), advice, narrow=(0, 1))
+        yield timed(times, ("Advice", "Components"), advice)
     else:
         yield Paragraph("The journal kept no advice.")
 

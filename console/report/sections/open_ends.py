@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from console.report.blocks import Block, Bullets, Code, Line, Paragraph, Section, Word
 from console.report.messages import NoticeStory
 from console.report.model import Record
-from console.report.sections.wording import NOTICE_LEVELS, spoken
+from console.report.sections.wording import NOTICE_LEVELS, listed, spoken
 from console.report.times import Times
 
 _UNTOLD = ("overdue", "maybe_sent", "failed", "withdrawn", "unasked", "due")
@@ -26,7 +26,16 @@ def section(record: Record, times: Times) -> Section:
             else (f"Next: {action.text}")
         )
         blocks.append(Paragraph(command))
+        blocks += unseen(record)
     return Section("open", "What is still open", tuple(blocks))
+
+
+def unseen(record: Record) -> Iterator[Block]:
+    """What is advised rests on what the triggers last said, and that may be older than what was done."""
+    if not record.resolved and record.unseen:
+        names = listed(dict.fromkeys(run.title for run in record.unseen))
+        words = f"The journal holds no word of the triggers since {names} was carried out: look at them before you act on this."
+        yield Paragraph(words, "attention")
 
 
 def _is_missed(record: Record, notice: NoticeStory) -> bool:

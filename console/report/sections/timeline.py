@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from console.report.blocks import Line, Section, Table, Word
+from datetime import datetime
+
+from console.report.blocks import Line, Section, Word
 from console.report.model import Record
 from console.report.moments import Moment
+from console.report.sections.wording import timed
 from console.report.times import Times
 
 
 def section(record: Record, times: Times) -> Section:
-    rows = tuple(_row(m, times) for m in record.moments)
-    zone = f"Time ({times.name})" if times.name != "UTC" else "Time"
-    return Section("timeline", "Timeline", (Table(("#", zone, "UTC", "Who", "What"), rows, narrow=(0, 1, 2)),))
+    rows = (_row(m) for m in record.moments)
+    return Section("timeline", "Timeline", (timed(times, ("Event", "Who", "What"), rows, narrow=("Event",)),))
 
 
-def _row(moment: Moment, times: Times) -> tuple[Line, ...]:
+def _row(moment: Moment) -> tuple[datetime, str, str, Line]:
     text, level = moment.told
     told: Line = text if level in ("plain", "good") else Word(text, level)
-    return (str(moment.recorded.seq), times.zoned(moment.at), times.utc(moment.at), moment.by, told)
+    return (moment.at, str(moment.recorded.seq), moment.by, told)

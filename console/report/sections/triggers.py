@@ -12,7 +12,7 @@ from console.domain.triggers import span
 from console.report.blocks import Block, Line, Paragraph, Plots, Section, Small, Subheading, Table, Word
 from console.report.curves import curves, letter
 from console.report.model import Record
-from console.report.sections.wording import measured, verdict
+from console.report.sections.wording import measured, timed, verdict
 from console.report.times import Times
 
 _LEGEND = (
@@ -44,11 +44,8 @@ def _decisions(record: Record, times: Times) -> Iterator[Block]:
         yield Paragraph("The journal kept no values of the triggers at a decision.")
         return
     yield Subheading("At each decision")
-    rows: tuple[tuple[Line, ...], ...] = tuple(
-        (letter(i), times.zoned(then.at), f"{times.utc(then.at)}", _occasion(record, then))
-        for i, then in enumerate(seen)
-    )
-    yield Table(("", "Time", "UTC", "Decision"), rows, narrow=(0, 1, 2))
+    rows = ((then.at, letter(i), _occasion(record, then)) for i, then in enumerate(seen))
+    yield timed(times, ("Letter", "Decision"), rows, narrow=("Letter",))
     for first in range(0, len(seen), _COLUMNS):
         yield _values(record, seen[first : first + _COLUMNS], first)
 
@@ -91,24 +88,24 @@ def _at(trigger: TriggerOutline, then: SeenThen) -> Line:
 
 def _verdicts(record: Record, times: Times) -> Iterator[Block]:
     rows = tuple(
-        (times.zoned(m.at), times.utc(m.at), record.title_of(m.event.trigger), verdict(m.event.verdict), m.event.reason)
+        (m.at, record.title_of(m.event.trigger), verdict(m.event.verdict), m.event.reason)
         for m in record.moments
         if isinstance(m.event, e.VerdictChanged)
     )
     if rows:
         yield Subheading("Changes of verdict")
-        yield Table(("Time", "UTC", "Trigger", "Verdict", "Why"), rows, narrow=(0, 1, 3))
+        yield timed(times, ("Trigger", "Verdict", "Why"), rows, narrow=("Verdict",))
 
 
 def _said(record: Record, times: Times) -> Iterator[Block]:
     rows = tuple(
-        (times.zoned(m.at), times.utc(m.at), m.by, record.title_of(m.event.trigger), *_words(m.event))
+        (m.at, m.by, record.title_of(m.event.trigger), *_words(m.event))
         for m in record.moments
         if isinstance(m.event, e.TriggerCounted | e.TriggerAttested)
     )
     if rows:
         yield Subheading("Counted and attested by people")
-        yield Table(("Time", "UTC", "Who", "Trigger", "Said", "Note"), rows, narrow=(0, 1))
+        yield timed(times, ("Who", "Trigger", "Said", "Note"), rows)
 
 
 def _words(event: e.TriggerCounted | e.TriggerAttested) -> tuple[Line, Line]:

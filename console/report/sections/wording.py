@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from console.domain.events import Verdict
@@ -11,7 +12,8 @@ from console.domain.notices import NoticeState
 from console.domain.outline import Impact
 from console.domain.triggers import amount
 from console.engine.view import Level
-from console.report.blocks import Word
+from console.report.blocks import Line, Table, Word
+from console.report.times import Times
 
 VERDICT_LEVELS: Final[dict[Verdict, Level]] = {
     "ok": "good",
@@ -57,6 +59,19 @@ IMPACTS: Final[dict[Impact, str]] = {
     "compliance": "compliance is touched",
     "security": "security is touched",
 }
+
+
+def timed(
+    times: Times,
+    columns: tuple[str, ...],
+    rows: Iterable[tuple[datetime, *tuple[Line, ...]]],
+    narrow: tuple[str, ...] = (),
+) -> Table:
+    """A table whose rows begin with a moment: in the reader's zone, and in UTC where that is another time."""
+    clocks = ("Time",) if times.is_utc else (f"Time ({times.name})", "UTC")
+    told = tuple((times.zoned(at), *(() if times.is_utc else (times.utc(at),)), *cells) for at, *cells in rows)
+    names = (*clocks, *columns)
+    return Table(names, told, tuple(i for i, name in enumerate(names) if name in (*clocks, *narrow)))
 
 
 def spoken(state: str) -> str:
