@@ -84,8 +84,14 @@ async def _pictures(request: Request) -> None:
         await camera.wait("Type  qec-analysis ")
         camera.take("preview")
         await camera.type("qec-analysis")
-        await camera.wait("rolled back.", "all 3 ok")
+        await camera.wait("rolled back.", "all 8 ok")
         camera.take("healed")
+        await camera.press("o")
+        await camera.wait("Did it help")
+        camera.take("helped")
+        await camera.press("escape", "4", "m")
+        await camera.wait("To  ", "Subject")
+        camera.take("draft")
     for session in opened:
         await session.close()
 
