@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tests.cli.simulated import World
+from tests.cli.test_startup import HEAVY, imported
 
 
 @pytest.fixture
@@ -31,6 +32,15 @@ def test_it_prints_markdown(rolled_back: Cli) -> None:
     assert said.startswith("# INC-0001 · Simulated migration\n")
     for words in ("sim set dashboard old", "dashboard=old", "told in the channel", "alice declared the incident"):
         assert words in said
+
+
+def test_it_waits_for_no_client_and_no_screen(rolled_back: Cli) -> None:
+    code = (
+        f"from console.cli import run; run(['--journal', {str(rolled_back.journal)!r}, 'report', '-o', 'light.html'])"
+    )
+    found = imported(code, rolled_back.folder)
+    assert (rolled_back.folder / "light.html").exists()
+    assert not found & (HEAVY - {"pydantic"})
 
 
 @pytest.mark.parametrize("format_", ["md", "html", "json"])
