@@ -46,6 +46,42 @@ async def test_opened_in_the_middle_of_a_breach_it_knows_since_when(prometheus: 
     assert (min(reading.curve), max(reading.curve)) == (12, 34.2)
 
 
+async def test_the_first_verdict_is_there_within_two_seconds_and_knows_since_when(prometheus: PrometheusServer) -> None:
+    breach(prometheus, since_seconds=420)
+    rule = TriggerRule("p95", "Response time", threshold=30, unit="s", for_seconds=300, every_seconds=1)
+    told: asyncio.Queue[VerdictChanged] = asyncio.Queue()
+    began = SystemClock().monotonic()
+    opened = Sampler([Watched(rule, source(prometheus.url, "qec_p95_seconds"))], SystemClock(), tell=told.put)
+    running = asyncio.create_task(opened.run())
+    async with asyncio.timeout(10):
+        first = await told.get()
+    took = SystemClock().monotonic() - began
+    running.cancel()
+    assert first.verdict == "firing"
+    assert took <= 2
+    assert first.since is not None
+    assert abs((SystemClock().now() - first.since).total_seconds() - took - 420) <= 20
+    assert opened.readings()["p95"].curve_seconds > 1500
+
+
+async def test_three_evaluations_in_a_row_are_found_in_the_past(prometheus: PrometheusServer) -> None:
+    breach(prometheus, since_seconds=35)
+    rule = TriggerRule("p95", "Response time", threshold=30, every_seconds=15, consecutive=3)
+    reading = (await sampler(prometheus, rule).sample_once())["p95"]
+    assert (reading.verdict, reading.in_a_row) == ("firing", 3)
+    rule = TriggerRule("p95", "Response time", threshold=30, every_seconds=15, consecutive=4)
+    assert (await sampler(prometheus, rule).sample_once())["p95"].verdict == "pending"
+
+
+async def test_a_breach_since_before_the_migration_is_marked(prometheus: PrometheusServer) -> None:
+    breach(prometheus, since_seconds=420)
+    migrated_at = SystemClock().now() - 3 * MINUTE
+    rule = TriggerRule("p95", "Response time", threshold=30, for_seconds=300, every_seconds=15, migrated_at=migrated_at)
+    reading = (await sampler(prometheus, rule).sample_once())["p95"]
+    assert reading.before_migration
+    assert "since before the migration (" in reading.reason
+
+
 async def test_a_breach_of_hours_is_followed_to_its_beginning(prometheus: PrometheusServer) -> None:
     breach(prometheus, since_seconds=9000)
     reading = (await sampler(prometheus).sample_once())["p95"]
