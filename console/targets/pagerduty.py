@@ -16,7 +16,7 @@ from typing import Final
 from console.config.options import FilePath, PositiveDuration
 from console.config.options import Options as TableOptions
 from console.config.secrets import SecretReference
-from console.domain.errors import ConsoleError, Undelivered, Unknown
+from console.domain.errors import Undelivered, Unknown
 from console.engine.clock import SystemClock
 from console.engine.gateway import Permit
 from console.engine.ports import Clock, Json, Message
@@ -56,19 +56,19 @@ class PagerDutyTarget:
         body = json.dumps({"routing_key": key, "event_action": "trigger", **event}, ensure_ascii=False).encode()
         url = f"{self._options.url.rstrip('/')}/v2/enqueue"
         post = Post("POST", url, {"Content-Type": "application/json"}, body)
-        maybe: Unknown | None = None
-        for attempt in range(TRIES):
-            if attempt:
-                await self._clock.sleep(SECONDS_BETWEEN)
+        try:
+            return self._taken(await self.delivery.send(message, permit, post))
+        except Unknown as error:
+            maybe = error
+        for _ in range(TRIES - 1):
+            await self._clock.sleep(SECONDS_BETWEEN)
             try:
                 return self._taken(await self.delivery.send(message, permit, post))
             except Unknown as error:
                 maybe = error
-            except Undelivered as error:
-                if maybe is None:
-                    raise
+            except Undelivered as error:  # this try, but not the one before
                 raise Unknown(maybe.message, f"{MAYBE} (the next try: {error.message})") from None
-        raise maybe or ConsoleError("never tried")  # TRIES is not 0
+        raise maybe
 
     def _taken(self, answer: Answer) -> str:
         if answer.status != HTTPStatus.ACCEPTED:
