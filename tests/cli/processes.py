@@ -25,11 +25,13 @@ def until(what: str, holds: Callable[[], bool]) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(
+    folder: Path, *arguments: str, program: str = "tests.cli.simulated", **environment: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        _command(folder, arguments),
+        _command(folder, arguments, program),
         cwd=folder,
-        env=_environment(folder),
+        env={**_environment(folder), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

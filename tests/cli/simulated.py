@@ -241,7 +241,7 @@ def _kind(name: str, options: type[Options], build: Any, **more: Any) -> SimpleN
     return SimpleNamespace(KIND=name, Options=options, build=build, **more)
 
 
-def registry() -> Registry:
+def registry(*channels: Any) -> Registry:
     on_world = {"TARGET_KINDS": ("sim.world",)}
     return Registry(
         {
@@ -252,7 +252,7 @@ def registry() -> Registry:
                 _kind("sim.equals", EqualsOptions, Equals, **on_world),
                 _kind("sim.usual", UsualOptions, Usual, **on_world),
             ],
-            "channel": [_kind("sim.room", RoomOptions, Room, **on_world)],
+            "channel": [_kind("sim.room", RoomOptions, Room, **on_world), *channels],
         }
     )
 
