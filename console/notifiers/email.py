@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from console.config.options import Options as TableOptions
 from console.engine.ports import Message, Notifier
@@ -32,20 +32,29 @@ LONGEST: Final = 200_000
 _SHOWN_ADDRESSES: Final = 3
 _NOT_IN_ID: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
-Addresses: TypeAlias = Address | Annotated[tuple[Address, ...], Field(min_length=1, max_length=100)]
+
+def _listed(addresses: Any) -> Any:
+    return (addresses,) if isinstance(addresses, str) else addresses
+
+
+Addresses: TypeAlias = Annotated[
+    tuple[Address, ...],
+    Field(max_length=100),
+    BeforeValidator(_listed, json_schema_input_type=Address | tuple[Address, ...]),
+]
 
 
 class Options(TableOptions):
     """A mail."""
 
-    to: Addresses
+    to: Annotated[Addresses, Field(min_length=1)]
     """Whom it is for: an address, or a list of them."""
     cc: Addresses = ()
     """Who gets a copy."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Options:
-        addresses = [address.lower() for address in (*_listed(self.to), *_listed(self.cc))]
+        addresses = [address.lower() for address in (*self.to, *self.cc)]
         if twice := sorted({address for address in addresses if addresses.count(address) > 1}):
             raise ValueError(f"named twice: {', '.join(twice)}")
         return self
@@ -56,8 +65,8 @@ class EmailNotifier:
 
     def __init__(self, options: Options, target: SmtpTarget) -> None:
         self._target = target
-        self._to = _listed(options.to)
-        self._cc = _listed(options.cc)
+        self._to = options.to
+        self._cc = options.cc
         self.destination = _shown((*self._to, *self._cc))
 
     async def send(self, message: Message, permit: Permit) -> str:
@@ -86,10 +95,6 @@ def _as_html(message: Message) -> str:
         f'<body><h1 style="font-size: 1.2em">{subject}</h1>\n'
         f'<div style="white-space: pre-wrap">{text}</div></body></html>\n'
     )
-
-
-def _listed(addresses: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (addresses,) if isinstance(addresses, str) else addresses
 
 
 def _shown(addresses: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from console.config.options import FilePath, PositiveDuration
 from console.config.options import Options as TableOptions
@@ -34,12 +34,16 @@ if TYPE_CHECKING:
 KIND: Final = "smtp"
 
 Security: TypeAlias = Literal["starttls", "tls", "plain"]
-Address: TypeAlias = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=254
-    ),
-]
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,200}[A-Za-z0-9])?")
+
+
+def _address(text: str) -> str:
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError("not an e-mail address alone, in ASCII, such as managers@example.com")
+    return text
+
+
+Address: TypeAlias = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "email"})]
 """An e-mail address alone, in ASCII: `managers@example.com`."""
 
 PORTS: Final[dict[Security, int]] = {"starttls": 587, "tls": 465, "plain": 25}

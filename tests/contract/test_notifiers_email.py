@@ -27,6 +27,8 @@ from console.targets import smtp
 from tests.contract.certificates import Certificates
 from tests.contract.channels import FORBIDDEN, HOSTILE, message, permit_for
 
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # the drill, on loopback
+
 PASSWORD = "hunter2-of-the-mailer"
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -409,6 +412,28 @@ def test_a_webhook_that_can_not_work_is_refused(options: dict[str, Any], told: s
 def test_a_drill_refuses_every_address_that_is_not_on_this_machine(options: Any) -> None:
     with pytest.raises(Refused, match="is not on this machine"):
         refuse_outside(options.model_dump())
+
+
+_IN_A_DRILL = """
+import asyncio
+from console.domain.errors import Undelivered
+from console.sandbox.loopback import stay_here
+from tests.contract.channels import channel, message, permit_for
+stay_here()
+try:
+    print(asyncio.run(channel("slack-webhook", "").send(message(), permit_for(message()))))
+except Undelivered as error:
+    print(error)
+"""
+
+
+def test_an_address_that_only_a_secret_tells_is_not_reached_by_a_drill() -> None:
+    """192.0.2.0/24 is nobody's (RFC 5737): without the guard this would end in a time limit."""
+    environment = {**os.environ, "SLACK_WEBHOOK": "https://192.0.2.1/services/T0/B0/hunter2"}
+    ran = subprocess.run(
+        [sys.executable, "-c", _IN_A_DRILL], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout == "Slack (chat): connection refused; nothing was delivered\n"
 
 
 def test_a_drill_takes_what_is_on_this_machine() -> None:
