@@ -159,13 +159,12 @@ class _Drawing:
 
 def y_ticks(low: float, high: float) -> list[float]:
     """Round numbers that reach around both: 1, 2 or 5 times a power of ten apart."""
-    size = (high - low) or abs(high) or 1.0
-    rough = size / _Y_TICKS
+    if high == low:
+        high = low + (abs(low) or 1.0)
+    rough = (high - low) / _Y_TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    if last <= first:
-        last = first + 1
     return [i * step for i in range(first, last + 1)]
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from console.domain.triggers import amount, span
-from console.report.blocks import Blank, Block, Line, Listing, Paragraph, Section, Small, Subheading, Table, Word
+from console.report.blocks import (
+    Blank,
+    Block,
+    Line,
+    Listing,
+    Paragraph,
+    Section,
+    Small,
+    Strong,
+    Subheading,
+    Table,
+    Word,
+)
 from console.report.evidence import CheckStory, Finding
 from console.report.model import Record
 from console.report.sections.wording import CHECK_LEVELS, spoken, timed
@@ -93,7 +105,10 @@ def _baselines(record: Record) -> Iterator[Block]:
 
 
 def _details(record: Record, times: Times) -> Iterator[Block]:
-    for check in record.checks:
-        if check.last and check.last.detail:
-            yield Paragraph(f"What {check.outline.title} found at {times.full(check.last.at)}:")
-            yield Listing(check.last.detail)
+    detailed = [(check, check.last) for check in record.checks if check.last and check.last.detail]
+    if detailed:
+        yield Subheading("The evidence in full")
+    for check, found in detailed:
+        word = Word(spoken(found.outcome), CHECK_LEVELS[found.outcome])
+        yield Paragraph((Strong(check.outline.title), f", {times.full(found.at)}: ", word))
+        yield Listing(found.detail)
