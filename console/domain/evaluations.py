@@ -18,7 +18,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 from console.domain.curve import Curve
 from console.domain.rule import LONGEST_GAP_STEPS, TriggerRule
 
-LATE_EVALUATIONS: Final = 60
+LATE_EVALUATIONS: Final = 20
 """A sample may come so many evaluations late and is still put where it belongs."""
 RUNS_REMEMBERED: Final = 8
 """Enough to know since when a trigger fires, or fired before the silence."""

@@ -32,7 +32,7 @@ from console.domain.triggers import (
     span,
     verdict,
 )
-from console.engine.pasts import Stretch, far_back, stretches
+from console.engine.pasts import Stretch, Turns, far_back, stretches
 from console.engine.ports import Clock, MetricSource, Reading
 
 CALL_TIMEOUT_SECONDS: Final = 10.0
@@ -88,6 +88,7 @@ class Sampler:
         self._tell = tell
         self._call_timeout_seconds = call_timeout_seconds
         self._watches = {w.rule.id: _Watch(told=(known or {}).get(w.rule.id)) for w in self.watched}
+        self._turns = Turns()
         self._wall, self._monotonic = clock.now(), clock.monotonic()
 
     async def run(self) -> None:
@@ -155,26 +156,32 @@ class Sampler:
     async def _with_past(self, watched: Watched, seen: Track, asked: Sequence[Stretch], deadline: float) -> Track:
         """With the past that decides first, then what is only drawn; and, of a breach that is older, where it began."""
         rule, watch = watched.rule, self._watches[watched.rule.id]
+        series = seen.newest.series if seen.newest else 0
         pasts: list[Past] = []
         filled = seen
         for stretch in asked:
-            told = await self._past(watched, stretch, deadline)
-            if isinstance(told, Failure):
-                watch.past_failure = f"the past is not known: {told.reason}"
+            failure = await self._add_past(watched, stretch, series, pasts, deadline)
+            if failure:
+                watch.past_failure = f"the past is not known: {failure}"
                 watch.past_not_before = self._clock.monotonic() + PAST_AGAIN_SECONDS
                 return filled
-            pasts.append(told)
             filled = await self._folded(rule, seen, pasts)
         watch.past_needed, watch.past_failure = False, ""
-        if seen.standing.ordinal <= 1 and self._began_before(rule, filled):
-            series = seen.newest.series if seen.newest else 0
-            further = await self._past(watched, far_back(rule, series), deadline)
-            return filled if isinstance(further, Failure) else await self._folded(rule, seen, [further, *pasts])
-        return filled
+        if seen.standing.ordinal > 1 or not self._began_before(rule, filled):
+            return filled
+        await self._add_past(watched, far_back(rule, series), series, pasts, deadline)
+        return await self._folded(rule, seen, pasts)
 
-    async def _past(self, watched: Watched, stretch: Stretch, deadline: float) -> Past | Failure:
-        told = await self._call(watched.source.past(stretch.seconds, stretch.step_seconds), deadline)
-        return told if isinstance(told, Failure) else Past(told, stretch.seconds, stretch.step_seconds)
+    async def _add_past(
+        self, watched: Watched, stretch: Stretch, series: int, pasts: list[Past], deadline: float
+    ) -> str:
+        """Adds what the source tells of the stretch; why it tells nothing, or an empty text."""
+        async with self._turns.taken(stretch, series):
+            told = await self._call(watched.source.past(stretch.seconds, stretch.step_seconds), deadline)
+        if isinstance(told, Failure):
+            return told.reason
+        pasts.append(Past(told, stretch.seconds, stretch.step_seconds))
+        return ""
 
     async def _folded(self, rule: TriggerRule, seen: Track, pasts: Sequence[Past]) -> Track:
         # A past of many series is a hundred thousand samples: more than a screen waits for.
