@@ -106,6 +106,19 @@ async def test_what_needs_somebody_stands_first_and_what_is_done_with_last(runni
         assert text.index("MAYBE SENT") < text.index("NOT SENT") < text.index("DUE NOW") < text.index("put off")
 
 
+async def test_the_cursor_goes_on_once_the_selected_notice_has_been_given(running: Running) -> None:
+    async with running(told.view_with(told.OVERDUE, told.SOON, told.SENT)) as screen:
+        panel = screen.app.main.communication
+        assert panel.selected == "mail-eng"
+        await screen.show(told.view_with(told.SENDING, told.SOON, told.SENT))
+        assert panel.selected == "mail-eng"
+        await screen.show(told.view_with(replace(told.TOLD, id="mail-eng"), told.SOON, told.SENT))
+        assert panel.selected == "tracker"
+        panel.select("slack-dev")
+        await screen.show(told.view_with(replace(told.TOLD, id="mail-eng"), replace(told.SOON, note="x"), told.SENT))
+        assert panel.selected == "slack-dev", "whoever looks at what was given may stay there"
+
+
 async def test_the_heading_says_the_worst_and_counts_what_is_awaited(running: Running) -> None:
     async with running(told.VIEW) as screen:
         panel = screen.app.main.communication

@@ -19,6 +19,7 @@ from textual.widgets import Input, Static, TextArea
 from console.ui.bridge import Problem, problem
 from console.ui.literal import clean, hung, lines, literal
 from console.ui.screens.modal import Choice, Modal, buttons, said_line
+from console.ui.screens.preview import SHORT_ROWS
 from console.ui.widgets.header import badge
 from console.ui.wording import Wording, clock_minutes
 
@@ -31,6 +32,10 @@ Read = Callable[[Callable[["Draft"], None], Callable[[Problem], None]], "asyncio
 
 
 _FRAME = 106  # as in modals.tcss
+_LEAST_ROWS = 8
+_AROUND_ROWS = (
+    22  # frame, cluster, receiver, state, reason, subject, a refusal, buttons and a little of the main screen
+)
 
 
 class Written(NamedTuple):
@@ -145,6 +150,16 @@ class ComposeScreen(Modal):
         self.query_one("#subject", Input).value = clean(subject)
         self.query_one("#body", TextArea).load_text("\n".join(lines(text)))
         self._measure()
+        self.call_after_refresh(self._make_room)
+
+    def _make_room(self) -> None:
+        """The text gets what it needs, up to what the rest of the frame leaves; a short screen fills itself by its styles."""
+        body, height = self.query_one("#body", TextArea), self.size.height
+        needed = max(body.wrapped_document.height + 1, _LEAST_ROWS)
+        body.styles.height = None if height < SHORT_ROWS else min(needed, height - _AROUND_ROWS)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._make_room)
 
     # ------------------------------------------------------------ what is said around it
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from console.ui.bridge import Bridge, Problem
     from console.ui.wording import Wording
 
-_HINT_EDGES = 4  # of the border around the hints
+_HINT_EDGES = 6  # of the border around the hints
 
 
 class MainScreen(Screen[None]):

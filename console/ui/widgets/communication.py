@@ -31,6 +31,17 @@ class Communication(Panel):
     def __init__(self, wording: Wording) -> None:
         super().__init__("communication", "Communication", "4", wording, tab="Notices")
 
+    def show(self, view: ViewState) -> None:
+        """Once the selected notice has been given, the cursor goes on to what comes next."""
+        before = self._selected_state()
+        super().show(view)
+        if before not in (None, *GIVEN) and self._selected_state() in GIVEN:
+            self.select(by_urgency(view.notices)[0].id)
+
+    def _selected_state(self) -> str | None:
+        notices = self._view.notices if self._view else ()
+        return next((n.state for n in notices if n.id == self.selected), None)
+
     def rows(self, view: ViewState, width: int) -> Iterable[Row]:
         watching = view.incident.mode == "observe" or view.incident.state == "none"
         for notice in by_urgency(view.notices):
