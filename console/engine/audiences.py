@@ -261,6 +261,7 @@ $firing
     ),
 }
 
+_PUBLIC: Final = "statuspage"
 _BY_IMPACT: Final[Mapping[str, Audience]] = {
     "user_facing": "public",
     "compliance": "compliance",
@@ -270,8 +271,12 @@ _BY_CHANNEL: Final[Mapping[str, Audience]] = {
     "slack": "developers",
     "pagerduty": "developers",
     "webhook": "tracker",
-    "statuspage": "public",
 }
+
+
+def is_public(channel: str) -> bool:
+    """Whether what goes through a channel of this kind can be read by the whole world."""
+    return channel == _PUBLIC
 
 
 def audience_of(notice: NoticeOutline) -> Audience:
@@ -281,6 +286,6 @@ def audience_of(notice: NoticeOutline) -> Audience:
     """
     if notice.audience:
         return notice.audience
-    if notice.channel == "statuspage":
+    if is_public(notice.channel):
         return "public"
     return _BY_IMPACT.get(notice.impact or "", _BY_CHANNEL.get(notice.channel, "management"))

@@ -22,7 +22,7 @@ from console.domain.incident import Incident, NoticeProgress
 from console.domain.notices import given_already, mark, standing_in
 from console.domain.outline import NoticeOutline
 from console.domain.triggers import span
-from console.engine.audiences import audience_of
+from console.engine.audiences import audience_of, is_public
 from console.engine.drafts import Template, as_sent, drafted, trial
 from console.engine.gateway import Gateway, Permit
 from console.engine.planner import told
@@ -167,12 +167,16 @@ class Communicator:
         await self._runner.refresh()
         notifier = self._notifier(notice)
         op = secrets.token_hex(8)
-        permit = self._gateway.permit_trial(self._runner.incident, notice, op)
         view = self._view()
-        title = next((n.title for n in view.notices if n.id == notice), notice)
+        title, channel = next(((n.title, n.channel) for n in view.notices if n.id == notice), (notice, ""))
+        if is_public(channel):
+            raise Refused(
+                f"{notifier.destination} is read by the public: a test has no place there", "try it elsewhere"
+            )
         drill = self._gateway.mode == "drill"
         words = trial(view.incident.title, title, self._runner.actor, f"{view.at:%Y-%m-%d %H:%M} UTC")
         words = as_sent(words.subject, words.text, drill=drill)
+        permit = self._gateway.permit_trial(self._runner.incident, notice, op)
         message = Message(op, notice, words.subject, words.text, "", view.incident.title, None, drill)
         try:
             return await self._sent(notifier, message, permit)

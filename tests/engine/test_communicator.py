@@ -533,6 +533,12 @@ async def test_a_test_message_has_no_place_in_an_incident(room: Room, console: C
     assert not room.channels["team"].tried
 
 
+async def test_the_public_is_not_told_that_something_is_tried(room: Room) -> None:
+    with pytest.raises(Refused, match="#page is read by the public"):
+        await room.console().communicator.try_channel("page")
+    assert not room.channels["page"].tried
+
+
 async def test_a_channel_that_is_tried_answers_for_itself(room: Room) -> None:
     console = room.console()
     room.channels["team"].on_disk = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -216,6 +217,13 @@ def test_without_a_word_of_the_procedure_the_voice_goes_by_impact_and_channel(
 
 def test_every_name_that_the_file_may_use_has_a_value_and_no_other() -> None:
     assert facts(VIEW, NOTICE).keys() == FACTS.keys()
+
+
+def test_the_page_on_notices_names_them_all() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notices.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("| `$")] == [
+        f"| `${name}` | {says} |" for name, says in FACTS.items()
+    ]
 
 
 def test_every_voice_uses_names_that_the_file_may_use() -> None:
