@@ -150,7 +150,7 @@ def _walk_the_checklist_and_tell(terminal: Terminal) -> None:
     terminal.press("4", "a")
     terminal.wait("Who was told, and how")
     terminal.type("#dev on Slack")
-    terminal.wait("told +Notify the develop", r"ada: #dev on Slack")
+    terminal.wait(r"told \d\d:\d\d +ada", "Recorded: Notify the develop")
 
 
 def _resolve(terminal: Terminal) -> None:
