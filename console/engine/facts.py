@@ -99,6 +99,8 @@ def _next(view: ViewState) -> str:
         return f"decide on rolling back {', then '.join(advised)}"
     if any(_is_firing(t) for t in view.triggers):
         return "find out why it still fires"
+    if all(c.state == "untouched" for c in view.components):
+        return "find out what is wrong"
     if open_ := sum(c.criterion and c.state not in ("pass", "signed", "waived") for c in view.checks):
         return f"prove that all is well: {open_} {'check is' if open_ == 1 else 'checks are'} open"
     return "resolve the incident"

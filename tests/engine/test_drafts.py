@@ -243,6 +243,7 @@ def test_every_voice_uses_names_that_the_file_may_use() -> None:
         ),
         ({"components": (DONE, UNTOUCHED), "advised": ("opa",)}, "decide on rolling back OPA policies"),
         ({"components": (DONE,)}, "find out why it still fires"),
+        ({"components": (UNTOUCHED,), "triggers": (QUIET,)}, "find out what is wrong"),
         (
             {"components": (DONE,), "triggers": (), "checks": (CheckView("c", "C", "g", "fail", "", True, False),)},
             "prove that all is well: 1 check is open",
