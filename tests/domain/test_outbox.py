@@ -343,3 +343,30 @@ def test_failing_once_more_is_nothing_new_to_the_person_who_writes(outbox: Outbo
     outbox.do(c.RetryNotice("once", "op", 2))
     outbox.came("retry")
     outbox.send("op2", "the newer text", follows=seen)
+
+
+@pytest.mark.parametrize("failed_after_the_end", [False, True])
+def test_a_retry_never_crosses_the_end(outbox: Outbox, failed_after_the_end: bool) -> None:
+    """What failed while it was open is no longer so; that it is over stays true."""
+    for check in ("health", "complaints"):
+        outbox.do(c.Waive(check, "not today"))
+    if failed_after_the_end:
+        outbox.do(c.Resolve("over"))
+    outbox.send()
+    outbox.came("retry")
+    if failed_after_the_end:
+        assert outbox.do(c.RetryNotice("once", "op", 2))
+        return
+    outbox.do(c.Resolve("over"))
+    with pytest.raises(Refused, match="is withdrawn: the incident is resolved"):
+        outbox.do(c.RetryNotice("once", "op", 2))
+
+
+def test_nobody_resolves_with_a_message_under_way(outbox: Outbox) -> None:
+    for check in ("health", "complaints"):
+        outbox.do(c.Waive(check, "not today"))
+    outbox.send()
+    with pytest.raises(Refused, match="notice once is being sent"):
+        outbox.do(c.Resolve("over"))
+    outbox.came("maybe")
+    outbox.do(c.Resolve("over"))
