@@ -6,25 +6,16 @@ A terminal multiplexer is told only where there is one, and only while something
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from console.ui.literal import clean
+from console.ui.wording import LOUD_WORDS, is_loud
 
 if TYPE_CHECKING:
-    from console.engine.view import NoticeView, ViewState
+    from console.engine.view import ViewState
 
 _KEEP_TITLE, _GIVE_BACK_TITLE = "\x1b[22;2t", "\x1b[23;2t"  # xterm's title stack; others ignore it
 _NAME_BEGINS, _NAME_ENDS = "\x1bk", "\x1b\\"  # see multiplexer.py
-LOUD_WORDS: Final[Mapping[str, str]] = {"overdue": "OVERDUE", "maybe_sent": "MAYBE SENT", "failed": "NOT SENT"}
-"""What of the communication plan needs somebody now, the worst first."""
-
-
-def is_loud(notice: NoticeView) -> bool:
-    """A failed one that goes again by itself needs nobody while there is time."""
-    if notice.state == "failed" and notice.retry_at is not None:
-        return (notice.due_in_seconds or 0.0) < 0
-    return notice.state in LOUD_WORDS
 
 
 class Alarm:

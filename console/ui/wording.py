@@ -9,8 +9,6 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from console.ui.alarm import is_loud
-
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -112,6 +110,8 @@ _FINDINGS: Mapping[str, tuple[str, str, str, str]] = {
     "warn": ("▲", "!!", "WARNING", "bold $attention"),
     "block": ("✘", "XX", "BLOCKED", _ALARM),
 }
+LOUD_WORDS: Mapping[str, str] = {"overdue": "OVERDUE", "maybe_sent": "MAYBE SENT", "failed": "NOT SENT"}
+"""What of the communication plan needs somebody now, the worst first."""
 _SOON_SECONDS = 300
 _LEVELS: Mapping[str, str] = {"plain": "", "good": _GOOD, "attention": _ATTENTION, "alarm": _ALARM}
 
@@ -214,6 +214,13 @@ class Wording:
     def _sign(self, signs: Mapping[str, tuple[str, str, str, str]], state: str) -> Sign:
         icon, plain, word, style = signs.get(state, ("?", "??", state.replace("_", " "), _ATTENTION))
         return Sign(plain if self.ascii_only else icon, word, style)
+
+
+def is_loud(notice: NoticeView) -> bool:
+    """A failed one that goes again by itself needs nobody while there is time."""
+    if notice.state == "failed" and notice.retry_at is not None:
+        return (notice.due_in_seconds or 0.0) < 0
+    return notice.state in LOUD_WORDS
 
 
 def _soon(notice: NoticeView) -> bool:

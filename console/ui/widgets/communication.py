@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.content import Content
 
-from console.ui.alarm import LOUD_WORDS, is_loud
 from console.ui.literal import fit, literal, spread, wrapped
 from console.ui.widgets.panel import Heading, Panel, Row, press
-from console.ui.wording import Wording, clock_minutes
+from console.ui.wording import LOUD_WORDS, Wording, clock_minutes, is_loud
 
 if TYPE_CHECKING:
     from console.engine.view import NoticeView, ViewState
