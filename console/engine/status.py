@@ -28,6 +28,7 @@ def to_status_json(view: ViewState) -> dict[str, Any]:
         "notices": [notice_json(n) for n in view.notices],
         "soak": _soak(view.soak) if view.soak else None,
         "advised": list(view.advised),
+        "advice": view.advice,
         "impacts": {i.impact: i.applies for i in view.impacts},
         "followups": [followup_json(f) for f in view.followups],
         "next_action": {"text": view.next_action.text, "command": view.next_action.command},

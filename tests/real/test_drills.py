@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from console.sandbox.model import scenario as scenarios
-from tests.real.drilling import drilling
+from tests.real.drilling import Drilling, drilling
 from tests.real.program import Console
 from tests.real.servers import poll
 from tests.real.terminal import Terminal
@@ -148,6 +148,47 @@ def test_whatever_ends_a_drill_nothing_is_left_behind(tmp_path: Path, number: si
         drill.process.send_signal(number)
         drill.process.wait(30)
         poll("all of it is gone", lambda: is_gone(folder), seconds=30)
+
+
+def told_by_people(drill: Drilling, name: str) -> None:
+    """What no system knows: the auditors' call."""
+    if name == "missing-records":
+        drill.console.done("attest", "data-integrity", "--reason", "the auditors miss this year's entries")
+
+
+def advised(drill: Drilling) -> list[str]:
+    found: list[str] = drill.console.done("--json", "status").document["advised"]
+    return found
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_the_advice_names_what_is_guilty_one_after_the_other_and_stops_when_it_is_healed(
+    tmp_path: Path, name: str
+) -> None:
+    scenario = scenarios.load(name)
+    away = any(h.what == "down" for h in scenario.happenings)
+    with drilling(tmp_path, name, speed=30 if away else 60) as drill:
+        console = drill.console
+        holds = ["hold-gitops"] if any(h.what == "selfheal" for h in scenario.happenings) else []
+        told_by_people(drill, name)
+        expected = [*holds, *scenario.guilty]
+        poll("the guilty are named", lambda: advised(drill) == expected, seconds=LATER_SECONDS)
+        console.declare()
+        gone = []
+        while left := advised(drill):
+            assert left[0] in expected, f"{left} after {gone}"
+            if away:
+                poll("every replica is there", lambda: console.run("preflight", left[0]).code == 0, seconds=60)
+            drill.roll_back(left[0])
+            gone.append(left[0])
+            if name == "missing-records":
+                console.done("withdraw", "data-integrity", "--reason", "the rows are back")
+        assert gone == expected
+        drill.is_healed()
+        assert advised(drill) == []
+        words = "Stop here" if gone else "Nothing to roll back"
+        assert console.done("--json", "status").document["advice"].startswith(words)
+        assert drill.end()["unnecessary"] == []
 
 
 COMPONENTS = ("qec-analysis", "dashboard", "opa-policies", "monitoring", "audit-trail", "policy-repository")
