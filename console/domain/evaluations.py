@@ -166,8 +166,8 @@ def observe(
     track = _without_future(rule, track, future)
     newest = track.newest
     if len(found) == 1 and (newest is None or found[0].at > newest.at):
-        track = _appended(rule, track, found[0])
-    elif found:
+        return _appended(rule, track, found[0], at, outcome.warnings)
+    if found:
         track = _merged(rule, track, found)
     return _asked(track, at, rule.every_seconds, outcome.warnings)
 
@@ -199,13 +199,21 @@ def _asked(track: Track, since: datetime, step_seconds: float, warnings: tuple[s
     return replace(track, warnings=warnings, failure="", failing_since=None)
 
 
-def _appended(rule: TriggerRule, track: Track, evaluation: Evaluation) -> Track:
+def _appended(
+    rule: TriggerRule, track: Track, evaluation: Evaluation, at: datetime, warnings: tuple[str, ...]
+) -> Track:
+    """The way of nearly every answer: one evaluation behind all others."""
     kept, settled = (*track.evaluations, evaluation), track.settled
     if len(kept) > LATE_EVALUATIONS:
         settled, kept = after(rule, settled, kept[0]), kept[1:]
-    curve = track.curve.continued(rule, evaluation.at, evaluation.value)
-    return replace(
-        track, evaluations=kept, settled=settled, standing=after(rule, track.standing, evaluation), curve=curve
+    return Track(
+        evaluations=kept,
+        settled=settled,
+        standing=after(rule, track.standing, evaluation),
+        curve=track.curve.continued(rule, evaluation.at, evaluation.value),
+        known_from=track.known_from or at,
+        known_step_seconds=track.known_step_seconds or rule.every_seconds,
+        warnings=warnings,
     )
 
 

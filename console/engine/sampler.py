@@ -42,6 +42,8 @@ PAST_AGAIN_SECONDS: Final = 10.0
 CLOCK_STEP_SECONDS: Final = 1.0
 """A clock that goes astray by more than this between two looks was set; less is being corrected by its own means."""
 
+_OF_A_FRESH_NUMBER: Final = ("ok", "pending", "firing")
+
 Tell: TypeAlias = Callable[[VerdictChanged], Awaitable[None]]
 
 
@@ -64,6 +66,7 @@ class _Watch:
     afresh: bool = False  # the clock leapt: what is known may lie elsewhere in time
     told: Verdict | None = None
     untold: str = ""
+    judged: tuple[Track, TriggerReading] | None = None  # the last verdict on a fresh number, and on what it was
 
 
 class Sampler:
@@ -90,6 +93,7 @@ class Sampler:
         self._watches = {w.rule.id: _Watch(told=(known or {}).get(w.rule.id)) for w in self.watched}
         self._turns = Turns()
         self._wall, self._monotonic = clock.now(), clock.monotonic()
+        self._times_set = 0
 
     async def run(self) -> None:
         """Samples until it is cancelled."""
@@ -112,7 +116,7 @@ class Sampler:
 
     def _reading(self, rule: TriggerRule, now: datetime) -> TriggerReading:
         watch = self._watches[rule.id]
-        reading = verdict(rule, watch.track, now)
+        reading = _judged_at(rule, watch, now)
         own = tuple(text for text in (watch.past_failure, watch.untold) if text)
         return replace(reading, warnings=(*reading.warnings, *own)) if own else reading
 
@@ -146,8 +150,12 @@ class Sampler:
         if not watch.past_needed or self._clock.monotonic() < watch.past_not_before:
             watch.track = observe(rule, watch.track, present, self._clock.now())
             return
+        times_set = self._times_set
         seconds = rule.window_seconds if watch.afresh or not missing else min(rule.window_seconds, missing)
         filled = await self._with_past(watched, seen, stretches(rule, seconds, len(present.samples)), deadline)
+        if times_set != self._times_set:  # meanwhile: what was filled is dated by two clocks
+            watch.past_needed = True
+            return
         if watch.afresh:
             filled = _made_anew(rule, watch.track, seen, filled, present, self._clock.now())
         watch.afresh = watch.afresh and bool(watch.past_failure)
@@ -198,6 +206,7 @@ class Sampler:
         self._wall, self._monotonic = wall, monotonic
         if abs(step) <= CLOCK_STEP_SECONDS:
             return
+        self._times_set += 1
         for watch in self._watches.values():
             if step < 0:
                 watch.track = shifted(watch.track, step)
@@ -231,6 +240,17 @@ class Sampler:
             watch.untold = f"not in the record yet: {why}"
         else:
             watch.told, watch.untold = reading.verdict, ""
+
+
+def _judged_at(rule: TriggerRule, watch: _Watch, now: datetime) -> TriggerReading:
+    """The verdict at this moment. While a number is fresh nothing but its age goes on, and it is looked at in every picture."""
+    track, newest = watch.track, watch.track.newest
+    age = (now - newest.at).total_seconds() if newest else 0.0
+    if watch.judged and watch.judged[0] is track and abs(age) <= rule.stale_after:
+        return replace(watch.judged[1], age_seconds=age)
+    reading = verdict(rule, track, now)
+    watch.judged = (track, reading) if reading.verdict in _OF_A_FRESH_NUMBER else None
+    return reading
 
 
 def _missing_seconds(rule: TriggerRule, before: Track, now: Track) -> float | None:

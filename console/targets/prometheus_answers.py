@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from console.engine.ports import Json
 from console.targets.http import excerpt, is_web_page, status_words
@@ -26,8 +26,7 @@ Point = tuple[datetime, float]
 Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """One series of an answer, its labels cleaned, its points by this machine's clock (UTC) and oldest first."""
 
     labels: Labels
@@ -86,39 +85,57 @@ class Reader:
     """
 
     def __init__(self) -> None:
-        self._cleaned: dict[tuple[tuple[str, str], ...], Labels] = {}
+        self._cleaned: dict[tuple[str, ...], dict[tuple[str, ...], Labels]] = {}  # by the names, then by their texts
+        self._known = 0
 
     def series(self, result: Json, ahead_seconds: float = 0.0) -> list[Series]:
         """A vector, a matrix or a scalar, from a clock that is so far ahead; the errors of Python for anything else."""
-        times: dict[float, datetime] = {}
-
-        def point(pair: Json) -> Point:
-            at, value = pair
-            if at not in times:
-                times[at] = datetime.fromtimestamp(at - ahead_seconds, UTC)
-            return times[at], float(value)
-
+        times = _Times(ahead_seconds)
         if len(result) == 2 and not isinstance(result[0], dict):
-            return [Series((), (point(result),))]
-        series = []
+            at, value = result
+            return [Series((), ((times[at], float(value)),))]
+        labels, series = self._labels, []
         for one in result:
             if not isinstance(one, dict):
                 raise TypeError
-            points = one["values"] if "values" in one else [one["value"]] if "value" in one else ()
+            if "values" in one:
+                points: Sequence[Point] = [(times[at], float(value)) for at, value in one["values"]]
+            elif "value" in one:
+                at, value = one["value"]
+                points = ((times[at], float(value)),)
+            else:
+                continue
             if points:
-                series.append(Series(self._labels(one.get("metric", {})), tuple([point(pair) for pair in points])))
+                series.append(Series(labels(one.get("metric", {})), points))
         return series
 
     def _labels(self, metric: Json) -> Labels:
         if not isinstance(metric, dict):
             raise TypeError
-        key = tuple(metric.items())
-        known = self._cleaned.get(key)
-        if known is None:
-            if len(self._cleaned) >= _MOST_KNOWN:
-                self._cleaned.clear()
-            known = self._cleaned[key] = _clean(metric)
-        return known
+        names, texts = tuple(metric), tuple(metric.values())
+        of_these = self._cleaned.get(names)
+        known = of_these.get(texts) if of_these else None
+        return known if known is not None else self._learn(metric, names, texts)
+
+    def _learn(self, metric: dict[str, str], names: tuple[str, ...], texts: tuple[str, ...]) -> Labels:
+        if self._known >= _MOST_KNOWN:
+            self._cleaned, self._known = {}, 0
+        self._known += 1
+        cleaned = _clean(metric)
+        self._cleaned.setdefault(names, {})[texts] = cleaned
+        return cleaned
+
+
+class _Times(dict[float, datetime]):
+    """The times of an answer, each made once."""
+
+    def __init__(self, ahead_seconds: float) -> None:
+        super().__init__()
+        self._ahead_seconds = ahead_seconds
+
+    def __missing__(self, at: float) -> datetime:
+        made = self[at] = datetime.fromtimestamp(at - self._ahead_seconds, UTC)
+        return made
 
 
 def evaluated_at(result: Json) -> float | None:

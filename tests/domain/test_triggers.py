@@ -13,13 +13,18 @@ from hypothesis import strategies as st
 
 from console.domain.triggers import (
     CURVE_POINTS,
+    CURVE_SECONDS,
     AnyReading,
     Failure,
+    Past,
     Track,
     TriggerReading,
     TriggerRule,
     amount,
     observe,
+    observe_past,
+    remembering,
+    shifted,
     span,
     verdict,
 )
@@ -326,6 +331,164 @@ def test_the_sources_remarks_are_passed_on() -> None:
 def test_the_default_ages(every: float, stale: float, no_data: float) -> None:
     rule = TriggerRule("t", "T", 1, every_seconds=every)
     assert (rule.stale_after, rule.no_data_after) == (stale, no_data)
+
+
+# ---------------------------------------------------------------- each series by itself
+
+
+def test_series_that_break_the_rule_in_turn_do_not_hold_it_together() -> None:
+    turns = [(i * EVERY, answer(i * EVERY, *((31, 12) if i % 2 else (12, 31)))) for i in range(10)]
+    reading = verdict(LATENCY, fold(LATENCY, *turns), at(135))
+    assert (reading.verdict, reading.held_seconds, reading.since) == ("pending", 0, at(135))
+
+
+def test_the_oldest_breach_decides_and_all_are_counted() -> None:
+    steps = [(i * EVERY, answer(i * EVERY, 31, 12 if i < 4 else 50)) for i in range(5)]
+    reading = verdict(LATENCY, fold(LATENCY, *steps), at(60))
+    assert (reading.verdict, reading.since, reading.value) == ("firing", at(0), 50)
+    assert (reading.series, reading.crossing) == (2, 2)
+    assert reading.reason == "50 s > 30 s for 1 m or longer, at every evaluation; 2 of 2 series, worst pod=p1"
+
+
+def test_a_series_that_ends_ends_its_breach_while_the_others_go_on() -> None:
+    steps = [(i * EVERY, answer(i * EVERY, 12, 31)) for i in range(5)] + [(75.0, answer(75, 12))]
+    reading = verdict(LATENCY, fold(LATENCY, *steps), at(75))
+    assert (reading.verdict, reading.was_firing_since) == ("ok", None)
+
+
+def test_what_the_series_suggest_follows_those_that_break_the_rule() -> None:
+    rule = replace(AT_ONCE, suggests=("all",), suggests_by={"pod": {"p0": ("first",), "p1": ("second",)}})
+    track = fold(rule, (0, answer(0, 12, 31)))
+    assert verdict(rule, track, at(0)).suggests == ("second",)
+    assert verdict(rule, observe(rule, track, answer(15), at(15)), at(15)).suggests == ("second",)
+    assert verdict(rule, observe(rule, track, answer(15, 12, 12), at(15)), at(15)).suggests == ("all",)
+
+
+# ---------------------------------------------------------------- in a row
+
+THREE = replace(AT_ONCE, consecutive=3)
+
+
+def test_so_many_evaluations_in_a_row_must_cross() -> None:
+    two = verdict(THREE, every_fifteen(THREE, 12, 31, 31), at(30))
+    assert (two.verdict, two.in_a_row) == ("pending", 2)
+    assert two.reason == "31 s > 30 s 2 of 3 evaluations in a row"
+    three = verdict(THREE, every_fifteen(THREE, 12, 31, 31, 31), at(45))
+    assert (three.verdict, three.in_a_row) == ("firing", 3)
+    assert three.reason == "31 s > 30 s for 30 s, at every evaluation, 3 in a row"
+
+
+@pytest.mark.parametrize("interruption", [29.0, None, NAN])
+def test_an_interruption_starts_the_count_anew(interruption: float | None) -> None:
+    reading = verdict(THREE, every_fifteen(THREE, 31, 31, interruption, 31, 31), at(60))
+    assert (reading.verdict, reading.in_a_row) == ("pending", 2)
+
+
+def test_a_past_beside_what_was_seen_is_not_counted_twice() -> None:
+    seen = fold(THREE, (0, answer(0, 31)), (15, answer(15, 31)))
+    again = observe(THREE, seen, past({-30: 12, -15: 12, 0.4: 31, 15.4: 31}), at(15.5), covers_seconds=45)
+    reading = verdict(THREE, again, at(15.5))
+    assert (reading.verdict, reading.in_a_row, reading.since) == ("pending", 2, at(0))
+
+
+def test_both_the_time_and_the_count_are_needed() -> None:
+    rule = replace(LATENCY, consecutive=6)
+    assert verdict(rule, every_fifteen(rule, *[31] * 5), at(60)).verdict == "pending"
+    assert verdict(rule, every_fifteen(rule, *[31] * 6), at(75)).verdict == "firing"
+
+
+# ---------------------------------------------------------------- hysteresis
+
+STICKY = replace(AT_ONCE, clear=25.0)
+
+
+def test_once_crossed_it_is_clear_only_beyond_the_other_value() -> None:
+    reading = verdict(STICKY, every_fifteen(STICKY, 28, 31, 28), at(30))
+    assert (reading.verdict, reading.since, reading.crossing) == ("firing", at(15), 1)
+    assert reading.reason == ("28 s ≤ 30 s, but not back down to 25 s since it crossed for 15 s, at every evaluation")
+    assert verdict(STICKY, every_fifteen(STICKY, 28, 31, 28, 25, 28), at(60)).verdict == "ok"
+
+
+def test_hysteresis_below_a_threshold_goes_the_other_way() -> None:
+    rule = replace(AT_ONCE, above=False, clear=35.0)
+    assert verdict(rule, every_fifteen(rule, 29, 33), at(15)).verdict == "firing"
+    assert verdict(rule, every_fifteen(rule, 29, 33, 35, 33), at(45)).verdict == "ok"
+
+
+def test_each_series_sticks_by_itself() -> None:
+    track = fold(STICKY, (0, answer(0, 31, 12)), (15, answer(15, 28, 29)))
+    assert verdict(STICKY, track, at(15)).crossing == 1
+
+
+@pytest.mark.parametrize("silence", [None, NAN])
+def test_silence_does_not_clear_it(silence: float | None) -> None:
+    reading = verdict(STICKY, every_fifteen(STICKY, 31, silence, silence, 28), at(45))
+    assert (reading.verdict, reading.since, reading.was_firing_since) == ("firing", at(45), None)
+
+
+# ---------------------------------------------------------------- before the migration
+
+
+def test_a_breach_since_before_the_migration_is_marked_in_words() -> None:
+    rule = replace(AT_ONCE, migrated_at=at(20))
+    reading = verdict(rule, every_fifteen(rule, 12, 31, 31), at(30))
+    assert reading.before_migration
+    assert reading.reason.endswith("; since before the migration (14:00:20 UTC)")
+    later = verdict(rule, every_fifteen(rule, 31, 12, 31), at(30))
+    assert not later.before_migration
+    assert "migration" not in later.reason
+
+
+def test_a_silence_does_not_make_an_old_breach_a_new_one() -> None:
+    rule = replace(AT_ONCE, migrated_at=at(20))
+    assert verdict(rule, every_fifteen(rule, 31, 31, None, 31), at(45)).before_migration
+    assert verdict(rule, every_fifteen(rule, 31, 31, None, None), at(45)).before_migration
+    assert not verdict(rule, every_fifteen(rule, 31, 12, None, 31), at(45)).before_migration
+
+
+def test_another_series_that_breaks_after_the_migration_is_new() -> None:
+    rule = replace(AT_ONCE, migrated_at=at(20))
+    track = fold(rule, (0, answer(0, 31, 12)), (15, answer(15, 31, 12)), (30, answer(30, 12, 31)))
+    assert not verdict(rule, track, at(30)).before_migration
+
+
+# ---------------------------------------------------------------- clocks, and pasts of two finenesses
+
+
+@pytest.mark.parametrize("step", [-600.0, 600.0])
+def test_a_track_moves_with_the_clock_that_was_set(step: float) -> None:
+    track = every_fifteen(LATENCY, 12, *[31.0] * 30)
+    moved = shifted(track, step)
+    before, after = verdict(LATENCY, track, at(450)), verdict(LATENCY, moved, at(450 + step))
+    assert after.since == at(15 + step)
+    assert replace(after, since=before.since) == before
+    ended = observe(LATENCY, moved, answer(465 + step, 12), at(465 + step))
+    assert verdict(LATENCY, ended, at(465 + step)).verdict == "ok"
+
+
+def test_what_is_remembered_of_an_earlier_track_ends_with_something_healthy() -> None:
+    fired = every_fifteen(AT_ONCE, 31, 31)
+    silent = remembering(every_fifteen(LATENCY, None), fired)
+    assert verdict(LATENCY, silent, at(0)).was_firing_since == at(0)
+    healthy = remembering(every_fifteen(LATENCY, 12, None), fired)
+    assert verdict(LATENCY, healthy, at(15)).was_firing_since is None
+
+
+def test_a_fine_past_and_a_coarse_one_are_one_past() -> None:
+    rule = replace(LATENCY, every_seconds=1)
+    coarse = Past(past({float(t): 12.0 if t < -300 else 31.0 for t in range(-1800, 1, 15)}), 1800, 15)
+    fine = Past(past({float(t): 31.0 for t in range(-62, 1)}), 62, 1)
+    reading = verdict(rule, observe_past(rule, Track(), (fine, coarse), at(0)), at(0))
+    assert (reading.verdict, reading.since, reading.open_ended) == ("firing", at(-300), False)
+    assert (len(reading.curve), reading.curve_seconds) == (CURVE_POINTS, CURVE_SECONDS - 15)
+
+
+def test_in_a_fine_past_one_evaluation_between_two_coarse_ones_counts() -> None:
+    rule = replace(LATENCY, every_seconds=1)
+    coarse = Past(past({float(t): 31.0 for t in range(-1800, 1, 15)}), 1800, 15)
+    fine = Past(past({float(t): 12.0 if t == -22 else 31.0 for t in range(-62, 1)}), 62, 1)
+    reading = verdict(rule, observe_past(rule, Track(), (coarse, fine), at(0)), at(0))
+    assert (reading.verdict, reading.since) == ("pending", at(-21))
 
 
 # ---------------------------------------------------------------- words

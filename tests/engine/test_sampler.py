@@ -13,7 +13,14 @@ import pytest
 from console.domain.errors import Failed
 from console.domain.events import VerdictChanged
 from console.domain.triggers import TriggerRule
-from console.engine.pasts import LONGEST_PAST_SECONDS
+from console.engine.pasts import (
+    LONGEST_PAST_SECONDS,
+    MOST_DECIDING_SAMPLES,
+    Stretch,
+    Turns,
+    far_back,
+    stretches,
+)
 from console.engine.ports import Reading, Sample
 from console.engine.sampler import Sampler, Watched
 
@@ -32,9 +39,11 @@ class HandClock:
     seconds: float = 0.0
     until: float = math.inf
     slept: list[float] = field(default_factory=list)
+    set_by: float = 0.0
+    """By how much somebody has set the wall clock."""
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds + self.set_by)
 
     def monotonic(self) -> float:
         return self.seconds
@@ -66,12 +75,13 @@ class Source:
 
     async def now(self) -> Reading:
         asked_at = self.clock.seconds
+        at = self.clock.now()
         self.asked_at.append(asked_at)
         self.clock.seconds += self.takes
         value = self.value(asked_at)
         if isinstance(value, Exception):
             raise value
-        return Reading(() if value is None else (Sample(START + timedelta(seconds=asked_at), value),))
+        return Reading(() if value is None else (Sample(at, value),))
 
     async def past(self, seconds: float, step_seconds: float) -> Reading:
         self.asked_past.append(seconds)
@@ -80,7 +90,8 @@ class Source:
         end = self.clock.seconds
         steps = int(seconds / step_seconds)
         found = [(end - i * step_seconds, self.value(end - i * step_seconds)) for i in range(steps, -1, -1)]
-        return Reading(tuple(Sample(START + timedelta(seconds=t), v) for t, v in found if isinstance(v, float)))
+        dated = START + timedelta(seconds=self.clock.set_by)
+        return Reading(tuple(Sample(dated + timedelta(seconds=t), v) for t, v in found if isinstance(v, float)))
 
 
 class Hanging:
@@ -284,3 +295,117 @@ async def test_cancelling_ends_every_loop() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+# ---------------------------------------------------------------- a clock that is set
+
+
+class Forgetful(Source):
+    """A source without a past."""
+
+    async def past(self, seconds: float, step_seconds: float) -> Reading:
+        self.asked_past.append(seconds)
+        return Reading(())
+
+
+@pytest.mark.parametrize("kind", [Source, Forgetful])
+async def test_a_clock_put_back_neither_hides_a_breach_nor_makes_it_stale(kind: type[Source]) -> None:
+    clock = HandClock()
+    source = kind(clock, lambda t: 34.2 if t >= 15 else 12.0)
+    sampler = Sampler([Watched(RULE, source)], clock)
+    await ran(sampler, clock, until=119)
+    assert sampler.readings()["p95"].verdict == "firing"
+    clock.set_by = -600
+    at_once = sampler.readings()["p95"]
+    assert (at_once.verdict, at_once.since) == ("firing", START + timedelta(seconds=15 - 600))
+    await ran(sampler, clock, until=149)
+    later = sampler.readings()["p95"]
+    assert (later.verdict, later.since) == ("firing", START + timedelta(seconds=15 - 600))
+
+
+async def test_a_clock_that_leaps_is_followed_by_the_sources_own_past() -> None:
+    clock = HandClock()
+    source = Source(clock, lambda t: 34.2 if t >= 90 else 12.0)
+    sampler = Sampler([Watched(RULE, source)], clock)
+    await ran(sampler, clock, until=119)
+    assert sampler.readings()["p95"].verdict == "pending"
+    clock.set_by = 600
+    assert sampler.readings()["p95"].verdict == "no_data"
+    await ran(sampler, clock, until=134)
+    reading = sampler.readings()["p95"]
+    assert (reading.verdict, reading.since) == ("pending", START + timedelta(seconds=90 + 600))
+    await ran(sampler, clock, until=164)
+    assert sampler.readings()["p95"].verdict == "firing"
+
+
+async def test_without_a_past_a_leap_is_a_silence_that_clears_nothing() -> None:
+    clock = HandClock()
+    source = Forgetful(clock, lambda _: 34.2)
+    sampler = Sampler([Watched(RULE, source)], clock)
+    await ran(sampler, clock, until=119)
+    assert sampler.readings()["p95"].verdict == "firing"
+    clock.set_by = 600
+    await ran(sampler, clock, until=134)
+    reading = sampler.readings()["p95"]
+    assert (reading.verdict, reading.was_firing_since) == ("pending", START)
+
+
+# ---------------------------------------------------------------- many at once
+
+
+async def test_evaluations_are_spread_over_half_the_interval() -> None:
+    clock = StoppedClock()
+    rules = [TriggerRule(f"t{i}", "T", threshold=30, every_seconds=10) for i in range(4)]
+    sources = [Source(clock, lambda _: 12.0) for _ in rules]
+    waits: list[float] = []
+    all_wait = asyncio.Event()
+
+    async def noted(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == len(rules):
+            all_wait.set()
+        await asyncio.Event().wait()
+
+    clock.sleep = noted  # type: ignore[method-assign]
+    task = asyncio.create_task(Sampler([Watched(r, s) for r, s in zip(rules, sources, strict=True)], clock).run())
+    await all_wait.wait()
+    task.cancel()
+    assert [source.asked_at for source in sources] == [[0.0]] * 4
+    assert sorted(waits) == [6.25, 7.5, 8.75, 10.0]
+
+
+async def test_the_past_is_asked_in_the_steps_that_decide_and_coarser_behind_them() -> None:
+    clock = HandClock()
+    rule = TriggerRule("p95", "Response time", threshold=30, for_seconds=60, every_seconds=1)
+    source = Source(clock, lambda t: 34.2 if t >= -900 else 12.0)
+    reading = (await Sampler([Watched(rule, source)], clock).sample_once())["p95"]
+    assert source.asked_past == [rule.held_seconds, rule.window_seconds]
+    assert reading.verdict == "firing"
+    assert reading.since is not None
+    assert abs((START - reading.since).total_seconds() - 900) <= 15
+
+
+def test_a_past_of_many_series_is_asked_in_steps_that_stay_small() -> None:
+    rule = TriggerRule("p95", "Response time", threshold=30, for_seconds=600, every_seconds=1)
+    assert stretches(rule, rule.window_seconds, 1) == (Stretch(602, 1), Stretch(1802, 15))
+    for asked in stretches(rule, rule.window_seconds, 1000):
+        assert asked.seconds / asked.step_seconds * 1000 <= MOST_DECIDING_SAMPLES
+    assert far_back(rule, 1).step_seconds == LONGEST_PAST_SECONDS / 10_000
+
+
+async def test_readings_of_the_past_take_turns() -> None:
+    turns, under_way, most = Turns(), 0, 0
+
+    async def read(series: int) -> None:
+        nonlocal under_way, most
+        async with turns.taken(Stretch(100, 1), series):
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+
+    await asyncio.gather(*(read(1000) for _ in range(5)))
+    assert most == 1
+    await asyncio.gather(*(read(1) for _ in range(20)))
+    assert most == 8
+    await asyncio.gather(read(1_000_000), read(1))  # however much it is, alone it may
