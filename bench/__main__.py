@@ -1,4 +1,4 @@
-"""`python -m bench [paint] [rollback] [restore] [whole]`: prints each comparison with rounds, medians, paired ratios.
+"""`python -m bench [paint] [rollback] [restore] [triggers] [whole]`: prints each comparison with rounds, medians, paired ratios.
 
 `python -m bench paper` compares in words: it writes docs/paper-runbook.md, and runs only when it is named.
 """
@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import sys
 
-from bench import paint, paper, restore, rollback, whole
+from bench import paint, paper, restore, rollback, triggers, whole
 
-BENCHES = {"paint": paint.main, "rollback": rollback.main, "restore": restore.main, "whole": whole.main}
+BENCHES = {
+    "paint": paint.main,
+    "rollback": rollback.main,
+    "restore": restore.main,
+    "triggers": triggers.main,
+    "whole": whole.main,
+}
 DOCUMENTS = {"paper": paper.main}
 
 

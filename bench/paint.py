@@ -102,6 +102,12 @@ class Terminal:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Of the program so far, its threads included."""
+        times = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+
     def end(self) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
