@@ -12,7 +12,6 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from console.domain import events as e
@@ -27,15 +26,10 @@ from console.engine.drafts import Template, as_sent, drafted, trial
 from console.engine.gateway import Gateway, Permit
 from console.engine.planner import told
 from console.engine.ports import Clock, Message, Notifier
+from console.engine.retrying import Waits, undelivered
 from console.engine.runner import Runner
 from console.engine.view import Draft, ViewState
 
-RETRY_PAUSES_SECONDS: Final = (2.0, 10.0, 30.0, 60.0, 60.0)
-"""Between the attempts at one message that was certainly not delivered; after the last, a person decides."""
-LONGEST_PAUSE_SECONDS: Final = 300.0
-"""A channel that asks for a longer pause is not waited for: by then the message says what is no longer so."""
-RETRY_WITHIN_SECONDS: Final = 300.0
-"""A console that finds a retry whose time came longer ago than this leaves it to a person, for the same reason."""
 LONGEST_SEND_SECONDS: Final = 120.0
 """For notifiers without an end: each has a shorter limit of its own."""
 _LEASE_PAUSES_SECONDS: Final = (0.0, 0.1, 0.3, 0.6)  # somebody who looks for what was left behind has it for a moment
@@ -49,15 +43,6 @@ _LOOK_SECONDS: Final = 0.2
 _GONE: Final = "the console that sent it is gone"
 
 Outcome: TypeAlias = e.NoticeSent | e.NoticeMaybeSent | e.NoticeFailed
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A failed message as this process first saw it: how long to wait from there, by a clock that nobody sets."""
-
-    since: float
-    seconds: float
-    stale: bool
 
 
 class Communicator:
@@ -78,7 +63,7 @@ class Communicator:
         self._view = view
         self._tasks: dict[str, asyncio.Task[str]] = {}
         self._shown: dict[str, str] = {}  # notice → its mark when the draft was made
-        self._waiting: dict[tuple[str, int], _Waiting] = {}
+        self._waits = Waits(clock)
         self._unrecorded: dict[str, Outcome] = {}
         self._leaving = False
 
@@ -151,12 +136,12 @@ class Communicator:
         """For a command that ends afterwards: carries out the retries that fall due within this time, one after the other."""
         ends = self._clock.monotonic() + seconds
         while (progress := self._to_retry(notice)) and not (leave and leave.is_set()):
-            left = self._left_seconds(progress)
-            if self._first_seen(progress).stale or left >= ends - self._clock.monotonic():
+            left = self._waits.left_seconds(progress)
+            if left is None or left >= ends - self._clock.monotonic():
                 return
             await self._clock.sleep(max(0.02, min(_LOOK_SECONDS, left)))
             await self._runner.refresh()  # another console may be faster
-            if self._is_due(progress) and (task := await self._retry(notice, progress)):
+            if self._waits.left_seconds(progress) == 0 and (task := await self._retry(notice, progress)):
                 await asyncio.shield(task)
 
     async def try_channel(self, notice: str) -> str:
@@ -200,7 +185,7 @@ class Communicator:
         await self.settle_left_behind()
         for notice in list(self._runner.incident.notices):
             progress = self._to_retry(notice)
-            if progress and self._is_due(progress):
+            if progress and self._waits.left_seconds(progress) == 0:
                 await self._retry(notice, progress)
 
     async def settle_left_behind(self, *notices: str) -> tuple[str, ...]:
@@ -249,7 +234,7 @@ class Communicator:
         try:
             detail = await self._sent(notifier, self._message(notice, progress), permit)
         except Undelivered as error:
-            return self._failed(notice, progress, error)
+            return undelivered(notice, progress, error)
         except Refused as error:
             return e.NoticeFailed(notice, progress.op, str(error))
         except Exception as error:  # noqa: BLE001 - it may have been sent: only a person can find out
@@ -283,16 +268,6 @@ class Communicator:
             drill=incident.mode == "drill",
             resolved=progress.resolved,
         )
-
-    def _failed(self, notice: str, progress: NoticeProgress, error: Undelivered) -> e.NoticeFailed:
-        if not error.retry:
-            return e.NoticeFailed(notice, progress.op, str(error))
-        if progress.attempt > len(RETRY_PAUSES_SECONDS):
-            return e.NoticeFailed(notice, progress.op, f"{error}; given up after {progress.attempt} attempts")
-        pause = max(RETRY_PAUSES_SECONDS[progress.attempt - 1], error.after_seconds or 0.0)
-        if pause > LONGEST_PAUSE_SECONDS:
-            return e.NoticeFailed(notice, progress.op, f"{error}; it asks to wait {span(pause)}")
-        return e.NoticeFailed(notice, progress.op, str(error), pause)
 
     async def _record(self, notice: str, outcome: Outcome, pauses: tuple[float, ...] = _RECORD_PAUSES_SECONDS) -> str:
         """What is known is kept and tried again by `tend`, while this process lives; with its death it becomes "maybe"."""
@@ -333,23 +308,6 @@ class Communicator:
         if standing_in(incident, outline, self._clock.now()).state != "failed" or notice in self._unrecorded:
             return None
         return progress if progress.to == notifier.destination else None
-
-    def _left_seconds(self, progress: NoticeProgress) -> float:
-        waiting = self._first_seen(progress)
-        return max(0.0, waiting.since + waiting.seconds - self._clock.monotonic())
-
-    def _is_due(self, progress: NoticeProgress) -> bool:
-        return not self._first_seen(progress).stale and self._left_seconds(progress) <= 0
-
-    def _first_seen(self, progress: NoticeProgress) -> _Waiting:
-        """By wall time once, when it is first seen, and then by the time that really passes: clocks may be set meanwhile."""
-        key = (progress.op, progress.attempt)
-        if key not in self._waiting and progress.retry_at is not None:
-            pause = (progress.retry_at - progress.at).total_seconds()
-            left = (progress.retry_at - self._clock.now()).total_seconds()
-            stale = left < -RETRY_WITHIN_SECONDS
-            self._waiting[key] = _Waiting(self._clock.monotonic(), min(max(left, 0.0), pause), stale)
-        return self._waiting[key]
 
     async def _retry(self, notice: str, progress: NoticeProgress) -> asyncio.Task[str] | None:
         """None when another console is faster, or the retry is not wanted any more."""

@@ -67,10 +67,10 @@ def _die_if(of: str, when: str) -> None:
 
 
 def _mortal() -> None:
-    from console.engine import communicator
+    from console.engine import retrying
     from console.journals.sqlite import SqliteJournal
 
-    communicator.RETRY_PAUSES_SECONDS = (0.05,) * 5  # type: ignore[misc]
+    retrying.RETRY_PAUSES_SECONDS = (0.05,) * 5  # type: ignore[misc]
     append = SqliteJournal.append
 
     def dies(self: SqliteJournal, events: Iterable[Event], **words: Any) -> Any:

@@ -57,7 +57,7 @@ impact = "security"
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("console.engine.communicator.RETRY_PAUSES_SECONDS", (0.02,) * 5)
+    monkeypatch.setattr("console.engine.retrying.RETRY_PAUSES_SECONDS", (0.02,) * 5)
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_what_is_never_delivered_is_a_failure_and_says_so(open_: Cli, world: Wor
 def test_a_wait_that_is_too_long_is_left_to_a_console_that_stays(
     open_: Cli, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.engine.communicator.RETRY_PAUSES_SECONDS", (60.0,))
+    monkeypatch.setattr("console.engine.retrying.RETRY_PAUSES_SECONDS", (60.0,))
     world.change("trouble", "ops", "busy")
     result = open_("notify", "team")
     assert result.code == 1

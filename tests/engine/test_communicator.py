@@ -12,8 +12,9 @@ from console.domain import commands as c
 from console.domain import events as e
 from console.domain.errors import Refused, Undelivered, Unknown
 from console.domain.incident import NoticeProgress
-from console.engine.communicator import LONGEST_SEND_SECONDS, RETRY_PAUSES_SECONDS
+from console.engine.communicator import LONGEST_SEND_SECONDS
 from console.engine.ports import Message
+from console.engine.retrying import RETRY_PAUSES_SECONDS
 from console.journals.sqlite import SqliteJournal
 from tests.engine.simulated import Crash, FaultyJournal, MemoryJournal
 from tests.engine.simulated_channel import Console, Room, settled
