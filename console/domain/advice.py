@@ -52,6 +52,7 @@ class NoticeSign:
     due_in_seconds: float | None = None
     by_console: bool = False  # whether the console can send it
     note: str = ""  # why it failed, or may have failed
+    retried: bool = False  # whether it is tried again by itself
 
     @property
     def late(self) -> bool:
@@ -320,7 +321,7 @@ def _undelivered(situation: Situation) -> Advice | None:
                 f"See whether this arrived: {notice.title} ({notice.note}). Then record it as told, or send it again."
             )
             return Advice(text, f"ack {notice.id} --note …", f"acknowledge:{notice.id}")
-        if notice.state == "failed":
+        if notice.state == "failed" and not notice.retried:
             text = f"Not delivered: {notice.title} ({notice.note}). Send it again, or tell them by other means."
             return Advice(text, f"notify {notice.id}", f"notify:{notice.id}")
     return None

@@ -5,6 +5,7 @@ Every value is clean and bounded: what a person typed, what a target said and wh
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -94,7 +95,7 @@ def _next(view: ViewState) -> str:
     if running := [c for c in view.components if c.state == "running"]:
         return f"finish {' and '.join(titles[c.id] for c in running)}"
     if view.soak and view.soak.left_seconds > 0:
-        return f"see for {span(view.soak.left_seconds)} whether {plain_line(view.soak.title)} helped"
+        return f"see for {span(math.ceil(view.soak.left_seconds))} whether {plain_line(view.soak.title)} helped"
     if advised := [titles[i] for i in view.advised if i in titles]:
         return f"decide on rolling back {', then '.join(advised)}"
     if any(_is_firing(t) for t in view.triggers):

@@ -344,7 +344,7 @@ def _situation(
     silenced = {i for i, reading in around.readings.items() if reading.was_firing_since}
     signs = (TriggerSign(t.id, t.title, t.verdict, t.suggests, t.id in silenced) for t in triggers)
     notices = (
-        NoticeSign(n.id, n.title, n.state, n.due_in_seconds, n.by_console, n.note)
+        NoticeSign(n.id, n.title, n.state, n.due_in_seconds, n.by_console, n.note, n.retry_at is not None)
         for n in _notices(incident, outline, now)
     )
     return Situation(incident, outline, now, tuple(signs), tuple(notices), interrupted(incident, around.lease_held))

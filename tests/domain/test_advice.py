@@ -275,6 +275,8 @@ def test_a_message_that_may_not_have_arrived_is_looked_into_before_the_soak() ->
     advice = advise(acting, sign(), notices=failed)
     assert advice.key == "notify:team"
     assert "401 Unauthorized" in advice.text
+    by_itself = (replace(failed[0], retried=True),)
+    assert advise(acting, sign(), notices=by_itself).key != "notify:team"
 
 
 def test_a_failed_message_that_is_late_is_named_beside_what_burns() -> None:
