@@ -27,7 +27,7 @@ from bench.paint import Terminal
 ROUNDS = 3
 TRIGGERS = 200
 BIG = 10
-WARM_UP_SECONDS = 15.0
+WARM_UP_SECONDS = 30.0
 MEASURED_SECONDS = 20.0
 
 

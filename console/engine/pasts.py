@@ -18,8 +18,8 @@ from console.domain.triggers import TriggerRule
 
 MOST_DECIDING_SAMPLES: Final = 150_000
 """Of one reading: some 5 MiB from a Prometheus, and half a second to read."""
-MOST_DRAWN_SAMPLES: Final = 50_000
-MOST_SAMPLES_AT_ONCE: Final = 150_000
+MOST_DRAWN_SAMPLES: Final = 20_000
+MOST_SAMPLES_AT_ONCE: Final = 100_000
 """Of all readings that are under way: each takes some 300 bytes until it has been folded."""
 MOST_PASTS_AT_ONCE: Final = 8
 """The others wait, so that the present is never behind the past."""
