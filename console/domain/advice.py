@@ -5,21 +5,26 @@ Pure: rules in the order of their weight, the first that has something to say is
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from itertools import combinations
 
 from console.domain.decide import held
-from console.domain.events import Verdict
 from console.domain.incident import ComponentProgress, Incident
-from console.domain.notices import GRACE_SECONDS, NoticeState
-from console.domain.outline import CheckOutline, ComponentOutline, Outline
+from console.domain.notices import NoticeState
+from console.domain.outline import CheckOutline
+from console.domain.situation import (
+    NoticeSign,
+    Situation,
+    components_of,
+    fires,
+    listed,
+    soaking,
+    state_of,
+    title_of,
+)
+from console.domain.smallest import smallest_rollback
 from console.domain.soaking import last_soak
 from console.domain.triggers import span
-
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,52 +32,6 @@ class Advice:
     text: str
     command: str = ""
     key: str = ""  # see engine/view.py, NextAction
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerSign:
-    """What advice has to know of a trigger. `was_firing`: it fired until its data broke off, and silence clears nothing."""
-
-    id: str
-    title: str
-    verdict: Verdict
-    suggests: tuple[str, ...] = ()
-    was_firing: bool = False
-
-    @property
-    def fires(self) -> bool:
-        return self.verdict == "firing" or self.was_firing
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeSign:
-    id: str
-    title: str
-    state: NoticeState
-    due_in_seconds: float | None = None
-    by_console: bool = False  # whether the console can send it
-    note: str = ""  # why it failed, or may have failed
-    retried: bool = False  # whether it is tried again by itself
-
-    @property
-    def late(self) -> bool:
-        return self.state == "overdue" or (self.state == "failed" and (self.due_in_seconds or 0.0) < -GRACE_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Everything that advice is given from. `interrupted` are components that run in the journal and nowhere else."""
-
-    incident: Incident
-    outline: Outline
-    now: datetime
-    triggers: tuple[TriggerSign, ...] = ()
-    notices: tuple[NoticeSign, ...] = ()
-    interrupted: frozenset[str] = frozenset()
-
-    @property
-    def firing(self) -> tuple[TriggerSign, ...]:
-        return tuple(t for t in self.triggers if t.fires)
 
 
 def next_action(situation: Situation) -> Advice:
@@ -87,77 +46,23 @@ def next_action(situation: Situation) -> Advice:
     return Advice("Resolve the incident: nothing is open any more.", "resolve", "resolve")
 
 
-def smallest_rollback(situation: Situation) -> tuple[str, ...]:
-    """Ids of the fewest components that what fires points to, one for each trigger at least, in the order of the file.
-
-    Where several sets are as small, the one whose components more triggers point to, and that the triggers name earlier. What
-    has been rolled back already is not named again: a trigger that points to it alone is still clearing, or looks elsewhere.
-    A component that goes after others brings those along, in front of it: it can't be rolled back without them.
-    """
-    chosen = _fewest([_open_to(situation, trigger) for trigger in situation.firing])
-    order: list[str] = []
-    for component in situation.outline.components:
-        if component.id in chosen:
-            _with_predecessors(situation, component, order)
-    return tuple(order)
-
-
-def _open_to(situation: Situation, trigger: TriggerSign) -> tuple[str, ...]:
-    """What a trigger points to and nobody has touched; nothing while what it names first is gone and may still heal it."""
-    open_ = tuple(c for c in trigger.suggests if _state(situation, c) in ("untouched", "rolled_forward"))
-    soaking = _soaking(situation)
-    return () if soaking and soaking.id in trigger.suggests else open_
-
-
-_MOST_COMBINED = 10  # components: beyond, the greedy choice is good enough, and nobody waits for the best one
-
-
-def _fewest(pointed: Iterable[tuple[str, ...]]) -> frozenset[str]:
-    """The smallest set that holds one of each group; groups that are empty count for nothing."""
-    groups = Counter(group for group in pointed if group)
-    names = list(dict.fromkeys(name for group in groups for name in group))
-    worth = {name: _worth(name, groups) for name in names}
-    if len(names) > _MOST_COMBINED:
-        return _greedily(groups, worth)
-    wanted = [frozenset(group) for group in groups]
-    for size in range(len(names) + 1):
-        covering = [c for c in combinations(names, size) if not any(group.isdisjoint(c) for group in wanted)]
-        if covering:
-            return frozenset(min(covering, key=lambda c: sorted(worth[name] for name in c)))
-    return frozenset()
-
-
-def _worth(name: str, groups: Counter[tuple[str, ...]]) -> tuple[int, int]:
-    """Less is better: how few triggers name it, and how late in their lists."""
-    naming = [(group, times) for group, times in groups.items() if name in group]
-    return -sum(times for _, times in naming), sum(group.index(name) * times for group, times in naming)
-
-
-def _greedily(groups: Iterable[tuple[str, ...]], worth: Mapping[str, tuple[int, int]]) -> frozenset[str]:
-    chosen: set[str] = set()
-    for group in sorted(groups, key=len):
-        if chosen.isdisjoint(group):
-            chosen.add(min(group, key=lambda name: worth[name]))
-    return frozenset(chosen)
-
-
 def on_rollback(situation: Situation) -> str:
     """What to roll back and why, or why nothing more, in a sentence: what the record keeps of the advice."""
     if advised := smallest_rollback(situation):
-        later = [_title(situation, component) for component in advised[1:]]
-        then = f" Then {_listed(later)}." if later else ""
+        later = [title_of(situation, component) for component in advised[1:]]
+        then = f" Then {listed(later)}." if later else ""
         return _roll_back_now(situation, advised[0]).text + then
-    soaking, firing = _soaking(situation), situation.firing
-    if firing and soaking:
-        return f"Wait: {soaking.title} soaks, and {_listed(t.title for t in firing)} may still clear."
+    waiting, firing = soaking(situation), situation.firing
+    if firing and waiting:
+        return f"Wait: {waiting.title} soaks, and {listed(t.title for t in firing)} may still clear."
     if firing:
-        return f"{_listed(t.title for t in firing)} {_fires(firing)}, with nothing left to suggest."
+        return f"{listed(t.title for t in firing)} {fires(firing)}, with nothing left to suggest."
     return _what_can_stay(situation).strip() or "Nothing to roll back: no trigger fires."
 
 
 def pointing_to(situation: Situation, component: str) -> tuple[str, ...]:
     """Titles of the firing triggers that suggest this component, while it has not been rolled back."""
-    if _state(situation, component) == "rolled_back":
+    if state_of(situation, component) == "rolled_back":
         return ()
     return tuple(t.title for t in situation.firing if component in t.suggests)
 
@@ -172,10 +77,10 @@ def helped(situation: Situation) -> str:
     still = [t.title for t in fired if t.fires]
     unseen = [t.title for t in fired if t.verdict in ("no_data", "stale") and not t.fires]
     new = [t.title for t in situation.firing if t not in fired]
-    parts = [f"{_listed(cleared)} cleared"] if cleared else []
-    parts += [f"{_listed(still)} still {'fires' if len(still) == 1 else 'fire'}"] if still else []
-    parts += [f"{_listed(unseen)} can't be seen"] if unseen else []
-    parts += [f"{_listed(new)} {'fires' if len(new) == 1 else 'fire'} since"] if new else []
+    parts = [f"{listed(cleared)} cleared"] if cleared else []
+    parts += [f"{listed(still)} still {'fires' if len(still) == 1 else 'fire'}"] if still else []
+    parts += [f"{listed(unseen)} can't be seen"] if unseen else []
+    parts += [f"{listed(new)} {'fires' if len(new) == 1 else 'fire'} since"] if new else []
     return "; ".join(parts) or "nothing fired before, nothing fires now"
 
 
@@ -184,13 +89,13 @@ def helped(situation: Situation) -> str:
 
 def _before_the_incident(situation: Situation) -> Advice:
     if firing := situation.firing:
-        text = f"Declare the incident: {_listed(t.title for t in firing)} {_fires(firing)}."
+        text = f"Declare the incident: {listed(t.title for t in firing)} {fires(firing)}."
         return Advice(text, 'declare --reason "…"', "declare")
     if blind := [t for t in situation.triggers if t.verdict in ("no_data", "stale")]:
-        text = f"No trigger fires, but {_listed(t.title for t in blind)} can't be seen: look at the source."
+        text = f"No trigger fires, but {listed(t.title for t in blind)} can't be seen: look at the source."
         return Advice(text, "triggers")
     if pending := [t for t in situation.triggers if t.verdict == "pending"]:
-        return Advice(f"Watch: {_listed(t.title for t in pending)} crossed its threshold.", "triggers --watch")
+        return Advice(f"Watch: {listed(t.title for t in pending)} crossed its threshold.", "triggers --watch")
     if situation.incident.phase == "resolved":
         return _after_the_incident(situation.incident)
     if not situation.triggers:
@@ -209,14 +114,14 @@ def _with_reminder(situation: Situation, advice: Advice) -> Advice:
     overdue = [n for n in situation.notices if n.late]
     if not overdue or advice.key.startswith(("acknowledge:", "notify:")):
         return advice
-    return replace(advice, text=f"{advice.text} Overdue: {_listed(n.title for n in overdue)}.")
+    return replace(advice, text=f"{advice.text} Overdue: {listed(n.title for n in overdue)}.")
 
 
 # ---------------------------------------------------------------- rules that come before everything else
 
 
 def _recover(situation: Situation) -> Advice | None:
-    for component in _components(situation):
+    for component in components_of(situation):
         if component.id in situation.interrupted:
             text = f"The console that carried out {component.title} is gone: see what it left behind."
             return Advice(text, "recover", "recover")
@@ -224,7 +129,7 @@ def _recover(situation: Situation) -> Advice | None:
 
 
 def _settle(situation: Situation) -> Advice | None:
-    for component in _components(situation):
+    for component in components_of(situation):
         if step := component.in_doubt:
             text = f"Look at the target of {step.title}, then settle it: {step.state} ({step.reason})."
             return Advice(text, f"settle {step.id} --as done|not-done --note …", f"settle:{step.id}")
@@ -245,7 +150,7 @@ def _wait(situation: Situation) -> Advice | None:
 
 
 def _mend(situation: Situation) -> Advice | None:
-    for component in _components(situation):
+    for component in components_of(situation):
         if component.state not in ("failed", "stopped"):
             continue
         step = component.next_step()
@@ -275,10 +180,10 @@ def _roll_back(situation: Situation) -> Advice | None:
 
 
 def _roll_back_now(situation: Situation, component_id: str) -> Advice:
-    title = _title(situation, component_id)
+    title = title_of(situation, component_id)
     pointing = pointing_to(situation, component_id)
     if pointing:
-        why = f"because {_listed(pointing)} {'point' if len(pointing) > 1 else 'points'} to it"
+        why = f"because {listed(pointing)} {'point' if len(pointing) > 1 else 'points'} to it"
     else:
         why = "because what the triggers point to goes after it"
     return Advice(
@@ -334,16 +239,16 @@ def _touched(situation: Situation) -> Advice | None:
     if not open_:
         return None
     words = {"user_facing": "users", "compliance": "compliance", "security": "security"}
-    named = _listed(words[impact] for impact in open_).replace(" and ", " or ")
+    named = listed(words[impact] for impact in open_).replace(" and ", " or ")
     return Advice(f"Say whether this touches {named}: notices hang on it.", "impact … yes|no --note …", "impact")
 
 
 def _soak(situation: Situation) -> Advice | None:
-    component = _soaking(situation)
+    component = soaking(situation)
     if component is None or component.ended_at is None:
         return None
     left = situation.outline.soak_seconds - (situation.now - component.ended_at).total_seconds()
-    watched = _listed(t.title for t in situation.firing)
+    watched = listed(t.title for t in situation.firing)
     see = f"see whether {watched} clears" if watched else "see that the triggers stay quiet"
     return Advice(f"Soak for {span(left)} after {component.title}: {see}.", "triggers --watch", "helped")
 
@@ -351,13 +256,13 @@ def _soak(situation: Situation) -> Advice | None:
 def _still_firing(situation: Situation) -> Advice | None:
     if not (firing := situation.firing):
         return None
-    titles = _listed(t.title for t in firing)
+    titles = listed(t.title for t in firing)
     for component in situation.outline.components:
-        free = all(_state(situation, required) == "rolled_back" for required in component.after)
-        if _state(situation, component.id) == "untouched" and free:
-            text = f"{titles} still {_fires(firing)}, with nothing left to suggest: consider {component.title}."
+        free = all(state_of(situation, required) == "rolled_back" for required in component.after)
+        if state_of(situation, component.id) == "untouched" and free:
+            text = f"{titles} still {fires(firing)}, with nothing left to suggest: consider {component.title}."
             return Advice(text, f"plan {component.id}", f"roll_back:{component.id}")
-    return Advice(f"{titles} still {_fires(firing)} and every component is dealt with: look elsewhere.", "triggers")
+    return Advice(f"{titles} still {fires(firing)} and every component is dealt with: look elsewhere.", "triggers")
 
 
 def _check(situation: Situation) -> Advice | None:
@@ -375,7 +280,7 @@ def _check(situation: Situation) -> Advice | None:
 
 def _what_can_stay(situation: Situation) -> str:
     """Said only when something was rolled back and every trigger is seen to be quiet."""
-    states = [_state(situation, c.id) for c in situation.outline.components]
+    states = [state_of(situation, c.id) for c in situation.outline.components]
     stay = states.count("untouched")
     if not stay or "rolled_back" not in states or any(t.verdict != "ok" for t in situation.triggers):
         return ""
@@ -384,7 +289,7 @@ def _what_can_stay(situation: Situation) -> str:
 
 def _blind(situation: Situation) -> Advice | None:
     if blind := [t.title for t in situation.triggers if t.verdict in ("no_data", "stale")]:
-        return Advice(f"{_listed(blind)} can't be seen: look at the source, then resolve.", "triggers", "resolve")
+        return Advice(f"{listed(blind)} can't be seen: look at the source, then resolve.", "triggers", "resolve")
     return None
 
 
@@ -418,48 +323,3 @@ _CALM: tuple[Callable[[Situation], Advice | None], ...] = (
 
 
 # ---------------------------------------------------------------- small things
-
-
-def _components(situation: Situation) -> Iterable[ComponentProgress]:
-    return situation.incident.components.values()
-
-
-def _state(situation: Situation, component_id: str) -> str:
-    progress = situation.incident.components.get(component_id)
-    return progress.state if progress else "untouched"
-
-
-def _title(situation: Situation, component_id: str) -> str:
-    found = situation.outline.component(component_id)
-    return found.title if found else component_id
-
-
-def _with_predecessors(situation: Situation, component: ComponentOutline, order: list[str]) -> None:
-    for required in component.after:
-        predecessor = situation.outline.component(required)
-        if predecessor and _state(situation, required) != "rolled_back":
-            _with_predecessors(situation, predecessor, order)
-    if component.id not in order:
-        order.append(component.id)
-
-
-def _soaking(situation: Situation) -> ComponentProgress | None:
-    """The component that was rolled back last, while its soak lasts."""
-    window = timedelta(seconds=situation.outline.soak_seconds)
-    ended = [
-        (c.ended_at, c)
-        for c in _components(situation)
-        if c.state == "rolled_back" and c.ended_at and situation.now - c.ended_at < window
-    ]
-    return max(ended, key=lambda pair: pair[0])[1] if ended else None
-
-
-def _listed(titles: Iterable[str]) -> str:
-    named = list(titles)
-    if len(named) > _NAMED:
-        named[_NAMED - 1 :] = [f"{len(named) - _NAMED + 1} more"]
-    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}" if named else ""
-
-
-def _fires(triggers: tuple[TriggerSign, ...]) -> str:
-    return "fires" if len(triggers) == 1 else "fire"

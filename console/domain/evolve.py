@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
@@ -10,29 +10,19 @@ from types import MappingProxyType
 from typing import Any
 
 from console.domain import events as e
+from console.domain import evolve_notices as notices
+from console.domain import evolve_people as people
 from console.domain.incident import (
-    Acknowledgement,
-    Attestation,
     CheckProgress,
     ComponentProgress,
     ComponentState,
-    Counted,
-    FollowUp,
-    GivenAdvice,
-    ImpactWord,
     Incident,
-    NoticeProgress,
     Operation,
-    SeenThen,
-    Snoozed,
     StepProgress,
     untouched_step,
     with_step,
 )
 from console.domain.outline import ComponentOutline, Outline
-
-_COUNTED_FOR = timedelta(days=1)
-"""Longer than any counter's window: what is older is of no account any more."""
 
 
 def fold(history: Iterable[e.Recorded], start: Incident | None = None) -> Incident:
@@ -60,26 +50,13 @@ def _declared(incident: Incident, event: e.IncidentDeclared, recorded: e.Recorde
         counted=incident.counted,
         attested=incident.attested,
         baselines=incident.baselines,
-        followups=_followups(_still_open(incident), event.incident_id, event.outline),
+        followups=people.followups(people.still_open(incident), event.incident_id, event.outline),
     )
-
-
-def _still_open(incident: Incident) -> dict[str, FollowUp]:
-    """What earlier incidents left to do, under names that tell whence."""
-    items = [item for item in incident.followups.values() if item.done_at is None]
-    named = (item if "/" in item.id else replace(item, id=f"{item.incident}/{item.id}") for item in items)
-    return {item.id: item for item in named}
-
-
-def _followups(known: Mapping[str, FollowUp], incident_id: str, outline: Outline) -> MappingProxyType[str, FollowUp]:
-    """The procedure's own come behind what is known already."""
-    own = {f.id: FollowUp(f.id, incident_id, f.section, f.title, f.assignee) for f in outline.followups}
-    return MappingProxyType({**own, **known})
 
 
 def _revised(incident: Incident, event: e.ProcedureRevised, _: e.Recorded) -> Incident:
     components = _components(event.outline, incident.components)
-    followups = _followups(incident.followups, incident.id, event.outline)
+    followups = people.followups(incident.followups, incident.id, event.outline)
     return replace(
         incident,
         outline=event.outline,
@@ -268,130 +245,6 @@ def _check(incident: Incident, check_id: str, progress: CheckProgress) -> Incide
     return replace(incident, checks=MappingProxyType({**incident.checks, check_id: progress}))
 
 
-def _acknowledged(incident: Incident, event: e.NoticeAcknowledged, recorded: e.Recorded) -> Incident:
-    word = Acknowledgement(recorded.at, recorded.actor, event.note)
-    known = incident.notices.get(event.notice)
-    known = known or NoticeProgress("acknowledged", recorded.at, recorded.actor)
-    progress = replace(
-        known,
-        state="acknowledged",
-        at=recorded.at,
-        by=recorded.actor,
-        detail=event.note,
-        given_at=recorded.at,
-        times_given=known.times_given + 1,
-        retry_at=None,
-        resolved=incident.phase == "resolved",
-    )
-    return replace(
-        _notice(_awake(incident, event.notice), event.notice, progress),
-        acknowledged=MappingProxyType({**incident.acknowledged, event.notice: word}),
-    )
-
-
-def _awake(incident: Incident, notice_id: str) -> Incident:
-    """A snooze holds for the turn that it was asked for: giving the notice ends it, whatever the clocks say."""
-    kept = {i: word for i, word in incident.snoozed.items() if i != notice_id}
-    return replace(incident, snoozed=MappingProxyType(kept))
-
-
-def _notice(incident: Incident, notice_id: str, progress: NoticeProgress) -> Incident:
-    return replace(incident, notices=MappingProxyType({**incident.notices, notice_id: progress}))
-
-
-def _notice_sending(incident: Incident, event: e.NoticeSending, recorded: e.Recorded) -> Incident:
-    known = incident.notices.get(event.notice)
-    by_itself = known is not None and known.op == event.op and not event.again
-    progress = NoticeProgress(
-        "sending",
-        recorded.at,
-        known.by if known and by_itself else recorded.actor,
-        op=event.op,
-        attempt=event.attempt,
-        subject=event.subject,
-        text=event.text,
-        to=event.to,
-        given_at=known.given_at if known else None,
-        times_given=known.times_given if known else 0,
-        resolved=event.resolved,
-    )
-    return _notice(incident, event.notice, progress)
-
-
-def _notice_sent(incident: Incident, event: e.NoticeSent, recorded: e.Recorded) -> Incident:
-    known = incident.notices[event.notice]
-    return _notice(
-        _awake(incident, event.notice),
-        event.notice,
-        replace(
-            known,
-            state="sent",
-            at=recorded.at,
-            detail=event.detail,
-            given_at=recorded.at,
-            times_given=known.times_given + 1,
-        ),
-    )
-
-
-def _notice_maybe_sent(incident: Incident, event: e.NoticeMaybeSent, recorded: e.Recorded) -> Incident:
-    known = incident.notices[event.notice]
-    return _notice(incident, event.notice, replace(known, state="maybe_sent", at=recorded.at, detail=event.reason))
-
-
-def _notice_failed(incident: Incident, event: e.NoticeFailed, recorded: e.Recorded) -> Incident:
-    known = incident.notices[event.notice]
-    retry_at = None if event.retry_seconds is None else recorded.at + timedelta(seconds=event.retry_seconds)
-    failed = replace(known, state="failed", at=recorded.at, detail=event.reason, retry_at=retry_at)
-    return _notice(incident, event.notice, failed)
-
-
-def _notice_snoozed(incident: Incident, event: e.NoticeSnoozed, recorded: e.Recorded) -> Incident:
-    word = Snoozed(event.until, recorded.at, recorded.actor, event.reason)
-    return replace(incident, snoozed=MappingProxyType({**incident.snoozed, event.notice: word}))
-
-
-def _counted(incident: Incident, event: e.TriggerCounted, recorded: e.Recorded) -> Incident:
-    known = incident.counted.get(event.trigger, ())
-    kept = tuple(one for one in known if recorded.at - one.at <= _COUNTED_FOR)
-    one = Counted(recorded.at, event.count, recorded.actor, event.note)
-    return replace(incident, counted=MappingProxyType({**incident.counted, event.trigger: (*kept, one)}))
-
-
-def _attested(incident: Incident, event: e.TriggerAttested, recorded: e.Recorded) -> Incident:
-    word = Attestation(event.holds, recorded.at, recorded.actor, event.reason)
-    return replace(incident, attested=MappingProxyType({**incident.attested, event.trigger: word}))
-
-
-def _impact(incident: Incident, event: e.ImpactStated, recorded: e.Recorded) -> Incident:
-    known = incident.impacts.get(event.impact)
-    since = known.at if known and known.applies == event.applies else recorded.at
-    word = ImpactWord(event.applies, since, recorded.actor, event.note)
-    return replace(incident, impacts=MappingProxyType({**incident.impacts, event.impact: word}))
-
-
-def _seen(incident: Incident, event: e.TriggersSeen, recorded: e.Recorded) -> Incident:
-    return replace(incident, seen=(*incident.seen, SeenThen(recorded.at, event)))
-
-
-def _advised(incident: Incident, event: e.AdviceGiven, recorded: e.Recorded) -> Incident:
-    return replace(incident, advised=GivenAdvice(event.components, event.text, recorded.at))
-
-
-def _baseline(incident: Incident, event: e.BaselineTaken, _: e.Recorded) -> Incident:
-    return replace(incident, baselines=MappingProxyType({**incident.baselines, event.check: event}))
-
-
-def _followup_added(incident: Incident, event: e.FollowUpAdded, _: e.Recorded) -> Incident:
-    item = FollowUp(event.followup, incident.id, event.section, event.text, event.assignee, event.due_at)
-    return replace(incident, followups=MappingProxyType({**incident.followups, item.id: item}))
-
-
-def _followup_done(incident: Incident, event: e.FollowUpDone, recorded: e.Recorded) -> Incident:
-    item = replace(incident.followups[event.followup], done_at=recorded.at, done_by=recorded.actor, note=event.note)
-    return replace(incident, followups=MappingProxyType({**incident.followups, item.id: item}))
-
-
 def _resolved(incident: Incident, _: e.IncidentResolved, recorded: e.Recorded) -> Incident:
     items = dict(incident.followups)
     for outline in incident.outline.followups:
@@ -427,19 +280,19 @@ _HANDLERS: dict[type[Any], Callable[[Incident, Any, e.Recorded], Incident]] = {
     e.CheckRan: _check_ran,
     e.CheckSigned: _check_signed,
     e.CheckWaived: _check_waived,
-    e.NoticeAcknowledged: _acknowledged,
-    e.TriggerCounted: _counted,
-    e.TriggerAttested: _attested,
-    e.ImpactStated: _impact,
-    e.TriggersSeen: _seen,
-    e.AdviceGiven: _advised,
-    e.BaselineTaken: _baseline,
-    e.NoticeSending: _notice_sending,
-    e.NoticeSent: _notice_sent,
-    e.NoticeMaybeSent: _notice_maybe_sent,
-    e.NoticeFailed: _notice_failed,
-    e.NoticeSnoozed: _notice_snoozed,
-    e.FollowUpAdded: _followup_added,
-    e.FollowUpDone: _followup_done,
+    e.NoticeAcknowledged: notices.acknowledged,
+    e.TriggerCounted: people.counted,
+    e.TriggerAttested: people.attested,
+    e.ImpactStated: people.impact,
+    e.TriggersSeen: people.seen,
+    e.AdviceGiven: people.advised,
+    e.BaselineTaken: people.baseline,
+    e.NoticeSending: notices.notice_sending,
+    e.NoticeSent: notices.notice_sent,
+    e.NoticeMaybeSent: notices.notice_maybe_sent,
+    e.NoticeFailed: notices.notice_failed,
+    e.NoticeSnoozed: notices.notice_snoozed,
+    e.FollowUpAdded: people.followup_added,
+    e.FollowUpDone: people.followup_done,
     e.IncidentResolved: _resolved,
 }

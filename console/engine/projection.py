@@ -13,20 +13,13 @@ from types import MappingProxyType
 from typing import Final
 
 from console.domain import events as e
-from console.domain.advice import (
-    NoticeSign,
-    Situation,
-    TriggerSign,
-    helped,
-    next_action,
-    on_rollback,
-    pointing_to,
-    smallest_rollback,
-)
+from console.domain.advice import helped, next_action, on_rollback, pointing_to
 from console.domain.incident import UNDER_WAY, ComponentProgress, Incident, StepProgress, untouched_step
 from console.domain.manual import manual_reading
 from console.domain.notices import NoticeState, standing_in
 from console.domain.outline import CheckOutline, ComponentOutline, NoticeOutline, Outline, TriggerOutline
+from console.domain.situation import NoticeSign, Situation, TriggerSign
+from console.domain.smallest import smallest_rollback
 from console.domain.soaking import last_soak
 from console.domain.triggers import TriggerReading, TriggerRule
 from console.engine import view as v

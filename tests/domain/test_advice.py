@@ -9,18 +9,11 @@ import pytest
 
 from console.domain import commands as c
 from console.domain import events as e
-from console.domain.advice import (
-    Advice,
-    NoticeSign,
-    Situation,
-    TriggerSign,
-    next_action,
-    on_rollback,
-    pointing_to,
-    smallest_rollback,
-)
+from console.domain.advice import Advice, next_action, on_rollback, pointing_to
 from console.domain.events import Verdict
 from console.domain.outline import ComponentOutline, FollowUpOutline, NoticeOutline, Outline, StepOutline
+from console.domain.situation import NoticeSign, Situation, TriggerSign
+from console.domain.smallest import smallest_rollback
 from tests.domain.acting import OUTLINE, START, Acting
 
 SOAK = OUTLINE.soak_seconds

@@ -8,7 +8,8 @@ import pytest
 
 from console.domain import commands as c
 from console.domain import events as e
-from console.domain.advice import Situation, TriggerSign, helped
+from console.domain.advice import helped
+from console.domain.situation import Situation, TriggerSign
 from console.domain.soaking import last_soak, movement, seen
 from console.domain.triggers import TriggerReading
 from tests.domain.acting import OUTLINE, START, Acting
