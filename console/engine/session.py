@@ -189,8 +189,9 @@ class Session:
     async def confirm(self, preview: Preview, typed: str, *, side_by_side: bool = False) -> None:
         view = self.view()
         seen = self.adviser.triggers_seen("confirmed", self.runner.incident.outline, preview.component)
-        overrules = preview.direction == "back" and bool(view.advised) and preview.component not in view.advised
-        advice = view.advice if preview.direction == "back" else ""
+        advises = bool(view.triggers) and preview.direction == "back"
+        overrules = advises and preview.component not in view.advised
+        advice = view.advice if advises else ""
         await self.executor.confirm(
             preview, typed, side_by_side=side_by_side, advice=advice, overrules=overrules, seen=seen
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.cli.conftest import Cli
@@ -152,3 +155,22 @@ def test_a_check_that_hangs_is_unknown_in_its_time(declared: Cli, world: World) 
     result = declared("verify", "--json")
     assert result.code == 1
     assert result.document["checks"][0]["state"] == "unknown"
+
+
+def confirmed(cli: Cli) -> dict[str, Any]:
+    """The last confirmation, as the record keeps it."""
+    lines = [json.loads(line)["event"] for line in cli.done("journal", "export").out.splitlines()]
+    return next(event for event in reversed(lines) if event["type"] == "component_confirmed")
+
+
+def test_what_was_advised_is_kept_with_the_decision_and_whether_it_was_another_one(declared: Cli, world: World) -> None:
+    declared.done("rollback", "gateway", "--confirm", "gateway")
+    against = confirmed(declared)
+    assert (against["overrules"], against["advice"]) == (True, "Nothing to roll back: no trigger fires.")
+    world.change("values", "latency", 34.0)
+    declared.done("rollback", "dashboard", "--confirm", "dashboard")
+    following = confirmed(declared)
+    assert (following["overrules"], following["advice"]) == (
+        False,
+        "Roll back Dashboard, because Latency points to it.",
+    )
