@@ -166,7 +166,7 @@ async def test_without_k6_it_is_unknown_and_says_where_it_comes_from(
 
 async def test_a_time_limit_of_its_own_and_whoever_stops_waiting(tmp_path: Path) -> None:
     said = await told(tmp_path, waits=True, options={"kill_after": "300ms"})
-    assert said == "unknown: still running after N s, so it was ended: running"
+    assert said.startswith("unknown: still running after N s, so it was ended")  # and what it said, if it came to that
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await ran(tmp_path, waits=True)

@@ -192,14 +192,12 @@ async def test_an_answer_that_breaks_off(server: Loopback) -> None:
 async def test_waiting_does_not_stop_the_event_loop(server: Loopback) -> None:
     server.answer = lambda _: Reply(server.never())
     waiting = asyncio.create_task(source(server.url, timeout="5s").now())
-    turns = 0
-    while not server.requests:
+    while not server.requests:  # noqa: ASYNC110 - a loop that stood still would come here when the call has failed
         await asyncio.sleep(0)
-        turns += 1
+    assert not waiting.done()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert turns > 1
 
 
 async def test_a_target_that_hangs_for_good_says_so(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
