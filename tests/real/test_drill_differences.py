@@ -422,7 +422,36 @@ CUSTOM = [
     delete("delete again", f"{WIDGETS}/w"),
 ]  # fmt: skip
 
-SUITES = {"ConfigMaps": CONFIG_MAPS, "workloads": WORKLOADS, "others": OTHERS, "custom resources": CUSTOM}
+LABELLED = [
+    post(f"one with {labels}", CMS, named(name, labels=labels))
+    for name, labels in {
+        "a": {"app": "web"},
+        "b": {"app": "api", "n": "7"},
+        "c": {"n": "12"},
+        "d": {"in": "in"},
+    }.items()
+]
+SELECTORS = [
+    *LABELLED,
+    post("a key of three parts", CMS, named("e", labels={"a/b/c": "d", "/x": "y", "z.io/": ""})),
+    *(get(f"selected by {text!r}", CMS, labelSelector=text) for text in (
+        "app=web", "app==web", "app!=web", "app = web , n", "app", "!app", "! app", "app in (web,api)", "app in (web)",
+        "app notin (web)", "app in ( web , api )", "app in (,web)", "app in (web,)", "app in (,,)", "app in ()", "app=",
+        "n>7", "n<8", "n>-1", "n > 7,app", "in=in", "in in (in)", "notin", "in", "app,", ",app", "app,,n", "", ",",
+        "app in (", "app in web", "app in", "app in (web", "app in (web api)", "app in (web=api)", "app in (=)", "app web",
+        "app=(web)", "app=web api", "app=!", "!", "!!app", "!app=web", "=web", "(app)", "app)", "app=>3", "app><3", "app=!web",
+        "n>x", "n>", "n>1.5", "a b", "-a=b", "a/b/c=d", "A/b=d", "a=-b", "a=b/c", "a in (b,-c)", "a=" + "x" * 64,
+        "x" * 64, "example.com/=b", "/a=b", "app===web", "app!==web", "app!web", "é=b", "app=é", "app\t=\tweb",
+    )),
+]  # fmt: skip
+
+SUITES = {
+    "ConfigMaps": CONFIG_MAPS,
+    "workloads": WORKLOADS,
+    "others": OTHERS,
+    "custom resources": CUSTOM,
+    "selectors": SELECTORS,
+}
 
 
 @pytest.fixture(scope="module")

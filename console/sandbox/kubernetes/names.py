@@ -21,6 +21,10 @@ NAME_PART = (
     "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
+LABEL_KEY = (
+    f"{NAME_PART.replace('name part', 'a valid label key', 1)} with an optional DNS subdomain prefix and '/' "
+    "(e.g. 'example.com/MyName')"
+)
 LABEL_VALUE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
     "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
@@ -65,8 +69,12 @@ def data_key_problems(path: str, key: str) -> list[Cause]:
 def qualified_problems(path: str, key: str) -> list[Cause]:
     """A label's or annotation's key: a name, perhaps after a domain and a slash."""
     prefix, slash, name = key.rpartition("/")
+    if "/" in prefix:
+        return [wrong(path, key, LABEL_KEY)]
     found = []
-    if slash and not _SUBDOMAIN.fullmatch(prefix):
+    if slash and not prefix:
+        found.append(wrong(path, key, "prefix part must be non-empty"))
+    elif slash and not _SUBDOMAIN.fullmatch(prefix):
         found.append(wrong(path, key, f"prefix part {SUBDOMAIN}"))
     if not name:
         found.append(wrong(path, key, "name part must be non-empty"))

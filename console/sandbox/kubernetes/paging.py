@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from console.sandbox.kubernetes.documents import Object
 from console.sandbox.kubernetes.errors import bad_request, expired
 from console.sandbox.kubernetes.kinds import Kind
+from console.sandbox.kubernetes.label_selectors import labels_match
 from console.sandbox.kubernetes.requests import number_of
-from console.sandbox.kubernetes.selectors import Matches, fields_match, labels_match
+from console.sandbox.kubernetes.selectors import Matches, fields_match
 
 _KEPT_SNAPSHOTS = 32
 

@@ -1,4 +1,4 @@
-"""Label and field selectors, as `kubectl get -l` and `--field-selector` send them."""
+"""Selectors of objects and fields, as documents have them and as `kubectl get --field-selector` sends them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from console.sandbox.kubernetes.documents import Object, dig
 from console.sandbox.kubernetes.errors import bad_request
 
 Matches = Callable[[Object], bool]
-
-_SET = re.compile(r"^(?P<key>[^\s=!,()]+)\s+(?P<negated>not)?in\s*\((?P<values>[^()]*)\)$")
-_EQUALS = re.compile(r"^(?P<key>[^\s=!,()]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^\s=!,()]*)$")
-_KEY = re.compile(r"^(?P<negated>!\s*)?(?P<key>[^\s=!,()]+)$")
-_COMMA = re.compile(r",(?![^()]*\))")  # not one between the brackets of a set
 
 _FIELDS = {
     "Pod": ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase",
@@ -30,31 +25,6 @@ _FIELDS = {
     "Service": ("spec.clusterIP", "spec.type"),
 }  # fmt: skip
 _SAYS_SO_ITSELF = frozenset(("Pod", "Event", "Secret", "Namespace", "Node", "ReplicaSet", "Job", "Service"))
-
-
-def labels_match(text: str) -> Callable[[Mapping[str, str]], bool]:
-    """A test of labels. Raises 400 for a selector that can't be read."""
-    tests = [_requirement(part.strip()) for part in _COMMA.split(text) if part.strip()]
-    return lambda labels: all(test(labels) for test in tests)
-
-
-def _requirement(text: str) -> Callable[[Mapping[str, str]], bool]:
-    if found := _SET.match(text):
-        key, values = found["key"], {value.strip() for value in found["values"].split(",")}
-        if found["negated"]:
-            return lambda labels: labels.get(key) not in values
-        return lambda labels: labels.get(key) in values
-    if found := _EQUALS.match(text):
-        key, value = found["key"], found["value"]
-        if found["operator"] == "!=":
-            return lambda labels: labels.get(key) != value
-        return lambda labels: labels.get(key) == value
-    if found := _KEY.match(text):
-        key = found["key"]
-        return (lambda labels: key not in labels) if found["negated"] else (lambda labels: key in labels)
-    if found := re.match(r"^\S+\s+(?:not)?in\s+(\S+)$", text):
-        raise bad_request(f"unable to parse requirement: found '{found[1]}' expected: '('")
-    raise bad_request(f"unable to parse requirement: {text}")
 
 
 def selected(selector: Object | None, labels: Mapping[str, str]) -> bool:

@@ -13,10 +13,11 @@ from console.sandbox.kubernetes import jsonpatch, strategic
 from console.sandbox.kubernetes.documents import equal
 from console.sandbox.kubernetes.errors import ApiError
 from console.sandbox.kubernetes.fields import FieldSet
+from console.sandbox.kubernetes.label_selectors import labels_match
 from console.sandbox.kubernetes.ownership import Manager, applied, read, updated
 from console.sandbox.kubernetes.quantities import canonical_quantity
 from console.sandbox.kubernetes.schema import of_custom_resource, types, zero
-from console.sandbox.kubernetes.selectors import fields_match, labels_match
+from console.sandbox.kubernetes.selectors import fields_match
 from console.sandbox.kubernetes.typed import compare, fields_of, merge, remove
 
 CONFIG_MAP = types().of_kind("v1", "ConfigMap")

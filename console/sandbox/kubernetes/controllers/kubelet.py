@@ -135,11 +135,14 @@ class Kubelet:
         self._hands.set_status(pod, self._ailing(pod, seen, ailment))
         if ailment.kind == "unready":
             return None
-        pause: float = min(
-            self._pace.first_back_off_seconds * 2 ** (max(seen.restarts, 1) - 1), _LONGEST_BACK_OFF_SECONDS
-        )
+        pause = self._back_off(seen)
         seen.due = now + pause
         return pause
+
+    def _back_off(self, seen: _Seen) -> float:
+        """Seconds until it is tried again: twice as long after each crash."""
+        doubled: float = self._pace.first_back_off_seconds * 2 ** (max(seen.restarts, 1) - 1)
+        return min(doubled, _LONGEST_BACK_OFF_SECONDS)
 
     # ------------------------------------------------------------ statuses
 
@@ -163,7 +166,8 @@ class Kubelet:
             back_off = {"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}}
             return self._status(pod, "Pending", ready=False, state=back_off, restarts=0)
         name = pod["spec"]["containers"][0]["name"]
-        said = f"back-off restarting failed container={name} pod={pod['metadata']['name']}"
+        which = "{name}_{namespace}({uid})".format(**pod["metadata"])
+        said = f"back-off {_told(self._back_off(seen))} restarting failed container={name} pod={which}"
         crashed = {"waiting": {"reason": "CrashLoopBackOff", "message": said}}
         status = self._status(pod, "Running", ready=False, state=crashed, restarts=seen.restarts)
         self._hands.tell(pod, "Warning", "BackOff", "Back-off restarting failed container", "kubelet")
@@ -205,6 +209,12 @@ class Kubelet:
         self._addresses += 1
         found = f"10.0.{self._addresses // 250 % 250}.{self._addresses % 250 + 1}"
         return {"podIP": found, "podIPs": [{"ip": found}]}
+
+
+def _told(seconds: float) -> str:
+    """As Go writes a duration: `10s`, `2m40s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 def _unready(pod: Object) -> str:
