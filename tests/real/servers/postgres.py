@@ -60,6 +60,8 @@ def _wheel(version: str) -> tuple[Path, ...]:
 class PostgresServer:
     """The server (`.process`) and its address; `connect` gives the superuser's connections, for what a test does by hand."""
 
+    user = "postgres"
+
     def __init__(self, version: str = "18") -> None:
         self.binaries = binaries(version)
         self.version = version
@@ -85,6 +87,13 @@ class PostgresServer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def start(self) -> None:
+        self.process.start()
+
+    def stop(self) -> None:
+        """Its port refuses connections; its data stays."""
+        self.process.stop()
 
     def close(self) -> None:
         """Ends it and drops everything."""

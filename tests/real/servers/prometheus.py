@@ -55,6 +55,15 @@ class PrometheusServer:
         """What the next scrape finds: `metrics["qec_p95_seconds"] = 34.2`."""
         return self.exposition.metrics
 
+    @property
+    def up(self) -> bool:
+        """Whether what is scraped answers; otherwise it is 503."""
+        return self.exposition.up
+
+    @up.setter
+    def up(self, answers: bool) -> None:
+        self.exposition.up = answers
+
     def start(self) -> None:
         """Starts it, with the data that it had, and waits until it is ready."""
         self.process.start()

@@ -74,6 +74,8 @@ class ThreadedPrometheus:
 
     def reset(self) -> None:
         """A Prometheus that has seen nothing."""
+        if self._api is None:
+            self.start()
         self.metrics.clear()
         self.up = True
         self.scrape()
