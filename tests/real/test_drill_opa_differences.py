@@ -412,6 +412,42 @@ def test_the_drill_refuses_what_does_not_parse_in_the_same_words(
     assert expected == got
 
 
+HEADED: Final[tuple[Request, ...]] = (
+    module("m", "package a"),
+    module("m", "package"),
+    asked("policies/m"),
+    asked("policies/absent"),
+    asked(),
+    asked("data/absent"),
+    ("POST", "data/absent", "{}"),
+    ("POST", "data/absent", "{"),
+    ("PUT", "data/b", "1"),
+    query("x = 1"),
+    asked("../health"),
+    asked("../nowhere"),
+    ("PATCH", "../health", None),
+    ("PATCH", "policies/m", None),
+    ("DELETE", "policies", None),
+    ("POST", "policies/m", None),
+    ("DELETE", "query", None),
+    ("PUT", "query", None),
+)
+
+
+@pytest.mark.parametrize("request_", HEADED, ids=lambda request: f"{request[0]} {request[1]}")
+def test_answers_are_headed_alike(both: tuple[OpaServer, DrillOpa], request_: Request) -> None:
+    real, drill = both
+    assert _headed(drill.url, request_) == _headed(real.url, request_)
+
+
+def _headed(url: str, request: Request) -> dict[str, str]:
+    """What a client may go by. That the drill does not compress, and so need not vary, is said in docs/drill-opa.md."""
+    answered = _sent(url, request)
+    names = ("Content-Type", "Allow", "X-Content-Type-Options")
+    assert "Date" in answered.headers
+    return {"status": str(answered.status_code)} | {n: answered.headers[n] for n in names if n in answered.headers}
+
+
 REVISIONS: Final[dict[str, dict[str, str]]] = {
     "first": {
         **MODULES,
@@ -475,15 +511,19 @@ def _revision(url: str) -> Any:
 
 def answer(url: str, request: Request) -> tuple[int, Any]:
     """The status and the document, without what is not promised."""
-    method, path, body = request
-    content = body if isinstance(body, str | bytes | None) else json.dumps(body)
-    address = f"{url}/{path.removeprefix('../')}" if path.startswith("../") else f"{url}/v1/{path}"
-    answered = httpx.request(method, address, content=content, timeout=20, trust_env=False)
+    answered = _sent(url, request)
     try:
         document = answered.json()
     except ValueError:
         return answered.status_code, answered.text
     return answered.status_code, _promised(document)
+
+
+def _sent(url: str, request: Request) -> httpx.Response:
+    method, path, body = request
+    content = body if isinstance(body, str | bytes | None) else json.dumps(body)
+    address = f"{url}/{path.removeprefix('../')}" if path.startswith("../") else f"{url}/v1/{path}"
+    return httpx.request(method, address, content=content, timeout=20, trust_env=False)
 
 
 def _promised(document: Any) -> Any:

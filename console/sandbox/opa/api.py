@@ -243,6 +243,9 @@ class OpaApi:
 # ---------------------------------------------------------------- answering
 
 
+_NO_GUESSING: Final = {"X-Content-Type-Options": "nosniff"}
+
+
 @web.middleware
 async def _answered(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -250,17 +253,17 @@ async def _answered(
     try:
         return await handler(request)
     except ApiError as error:
-        return web.Response(
-            status=error.status, text=json.dumps(error.document, indent=2) + "\n", content_type="application/json"
-        )
+        return _with_body(json.dumps(error.document, indent=2), error.status)
     except NotInDrill as error:
         return _not_implemented(str(error))
     except RecursionError:
         return _not_implemented("the drill's OPA does not go that deep")
     except web.HTTPNotFound:
-        return web.Response(status=404, text="404 page not found\n")
+        return web.Response(status=404, text="404 page not found\n", headers=_NO_GUESSING)
     except web.HTTPMethodNotAllowed:
-        return web.Response(status=405)
+        if request.path.startswith("/v1/"):
+            return web.Response(status=405)
+        return web.Response(status=405, text="Method Not Allowed\n", headers=_NO_GUESSING | {"Allow": "GET, HEAD"})
 
 
 def _answer(request: web.Request, document: Any, status: int = 200) -> web.Response:
@@ -268,7 +271,7 @@ def _answer(request: web.Request, document: Any, status: int = 200) -> web.Respo
     text = json.dumps(
         document, ensure_ascii=False, indent=2 if pretty else None, separators=None if pretty else (",", ":")
     )
-    return web.Response(status=status, text=text + "\n", content_type="application/json", charset=None)
+    return _with_body(text, status)
 
 
 async def _not_in_drill(request: web.Request) -> web.Response:
@@ -277,7 +280,12 @@ async def _not_in_drill(request: web.Request) -> web.Response:
 
 def _not_implemented(message: str) -> web.Response:
     document = {"code": "not_implemented", "message": message}
-    return web.Response(status=501, text=json.dumps(document, indent=2) + "\n", content_type="application/json")
+    return _with_body(json.dumps(document, indent=2), 501)
+
+
+def _with_body(text: str, status: int) -> web.Response:
+    """Named as OPA names it, without a character set."""
+    return web.Response(status=status, body=f"{text}\n".encode("utf-8", "replace"), content_type="application/json")
 
 
 def _refuse_parameters(request: web.Request) -> None:

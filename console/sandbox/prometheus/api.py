@@ -152,7 +152,7 @@ class PrometheusApi:
             self.server.reload()
         except Unusable as error:
             return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text=f"failed to reload config: {error}\n")
-        return web.Response(text="")
+        return web.Response()
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(text=answers.own_metrics(self.server), headers={"Content-Type": _EXPOSITION})
@@ -340,7 +340,8 @@ async def _as_prometheus_refuses(
     try:
         return await handler(request)
     except web.HTTPNotFound:
-        return web.Response(status=HTTPStatus.NOT_FOUND, text="404 page not found\n")
+        told = {"X-Content-Type-Options": "nosniff"}
+        return web.Response(status=HTTPStatus.NOT_FOUND, text="404 page not found\n", headers=told)
     except web.HTTPMethodNotAllowed as refused:
         allowed = {"Allow": ", ".join(sorted(refused.allowed_methods))}
         return web.Response(status=HTTPStatus.METHOD_NOT_ALLOWED, text="Method Not Allowed\n", headers=allowed)
