@@ -236,10 +236,30 @@ def test_a_json_patch_that_can_not_be_applied_is_refused_as_a_whole(operation: A
 @pytest.mark.parametrize(
     ("selector", "labels", "matches"),
     [("a=b", {"a": "b"}, True), ("a==b,c!=d", {"a": "b"}, True), ("a in (b,c)", {"a": "c"}, True),
-     ("a notin (b)", {}, True), ("!a", {"a": ""}, False), ("a", {"a": ""}, True), ("a=", {"a": ""}, True)],
+     ("a notin (b)", {}, True), ("!a", {"a": ""}, False), ("a", {"a": ""}, True), ("a=", {"a": ""}, True),
+     ("a>7", {"a": "12"}, True), ("a<7", {"a": "12"}, False), ("a>7", {}, False), ("in in (in),!notin", {"in": "in"}, True),
+     ("a in (,b)", {"a": ""}, True), ("", {}, True)],
 )  # fmt: skip
 def test_label_selectors(selector: str, labels: dict[str, str], matches: bool) -> None:
     assert labels_match(selector)(labels) is matches
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [("a in (", "unable to parse requirement: found '', expected: ',', ')' or identifier"),
+     ("a in b", "unable to parse requirement: found 'b' expected: '('"),
+     ("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
+     ("a=b c", "found 'c', expected: ',' or 'end of string'"),
+     ("a,", "found '', expected: identifier after ','"),
+     ("=b", "found '=', expected: !, identifier, or 'end of string'"),
+     ("a>b", """unable to parse requirement: values[0]: Invalid value: "b": for 'Gt', 'Lt' operators, the value must be """
+             "an integer"),
+     ("/a", 'unable to parse requirement: <nil>: Invalid value: "/a": prefix part must be non-empty')],
+)  # fmt: skip
+def test_a_label_selector_that_can_not_be_read_is_refused_in_the_servers_words(selector: str, said: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        labels_match(selector)
+    assert (refused.value.code, refused.value.message) == (400, said)
 
 
 def test_field_selectors_know_a_few_fields_of_each_kind() -> None:
