@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from console.ui.actions import ACTIONS, PANELS, Keys
-from console.ui.literal import fit, literal
+from console.ui.literal import fit, literal, wrapped
 from console.ui.screens.modal import Modal
 from console.ui.wording import Wording
 
@@ -22,6 +22,11 @@ _MOVING = (
     ("Tab", "the next panel, or the next field"),
     ("Enter", "details of the selected line"),
 )
+
+
+_LABEL = 17
+_BEFORE = 4 + 6 + _LABEL  # cells of mark, key and label
+_MOST_LINES = 4
 
 
 class HelpScreen(Modal):
@@ -37,9 +42,19 @@ class HelpScreen(Modal):
         with VerticalScroll(classes="frame wide") as frame:
             frame.border_title = literal(("Help", "bold"))
             frame.border_subtitle = literal(("Esc closes", "$dim"))
-            yield Static(Content("\n").join(list(self._lines())), markup=False)
+            frame.styles.scrollbar_gutter = "stable"  # the words are laid out before it is known that they need to scroll
+            yield Static(Content(""), markup=False, id="help")
 
-    def _lines(self) -> Iterator[Content]:
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._word)
+
+    def _word(self) -> None:
+        """Once it is known how wide the page is: what an action does stands in a column of its own."""
+        page = self.query_one("#help", Static)
+        if width := page.content_size.width:
+            page.update(Content("\n").join(list(self._lines(width))))
+
+    def _lines(self, width: int) -> Iterator[Content]:
         yield literal(
             ("The bottom line says what is next; ", ""), (self._keys.of("next"), "bold $note"), (" does it.", "")
         )
@@ -55,7 +70,9 @@ class HelpScreen(Modal):
                     continue
                 mark = danger if action.danger else " "
                 key = fit(literal((self._keys.of(action.id), "bold $note")), 6)
-                yield literal(f" {mark:<2} ", key, fit(literal((action.label, "bold")), 17), (action.help, ""))
+                first, *more = wrapped(action.help, width - _BEFORE, _MOST_LINES)
+                yield literal(f" {mark:<2} ", key, fit(literal((action.label, "bold")), _LABEL), first)
+                yield from (literal(" " * _BEFORE, line) for line in more)
         yield literal("")
         yield literal(("Moving", "bold underline"))
         digits = " ".join(self._keys.of(panel) for panel in PANELS)
