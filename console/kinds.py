@@ -59,6 +59,7 @@ class Registry:
             target_kinds=tuple(getattr(module, "TARGET_KINDS", ())),
             target_optional=getattr(module, "TARGET_OPTIONAL", False),
             has_threshold=getattr(module, "HAS_THRESHOLD", True),
+            sampled=not hasattr(module, "JUDGED"),
             has_window=hasattr(module, "WINDOW_HINT"),
             window_hint=getattr(module, "WINDOW_HINT", ""),
         )

@@ -27,6 +27,8 @@ class KindSpec:
     """It can do without a target: leaving `target` out then means none, rather than the only one that fits."""
     has_threshold: bool = True
     """For a source: its samples are numbers to be compared. A person's attestation has no threshold."""
+    sampled: bool = True
+    """For a source: it is asked for samples. What people count or attest is in the journal, and nothing is asked."""
     has_window: bool = False
     """For a source: it brings values of a stretch of time together by its own means, so that `over` would do it twice."""
     window_hint: str = ""

@@ -10,11 +10,29 @@ from console.config.kinds import KindSpec
 from console.config.options import parse_duration
 
 _OF_NUMBERS: Final = ("above", "below", "clear", "consecutive", "over", "aggregate")
+_OF_SAMPLES: Final = (
+    "for",
+    "every",
+    "consecutive",
+    "clear",
+    "over",
+    "aggregate",
+    "stale_after",
+    "no_data_after",
+    "suggests_by",
+)
 _EVERY_SECONDS: Final = 15.0
 
 
 def threshold_flaws(path: DocumentPath, table: Mapping[str, Any], who: str, spec: KindSpec) -> Iterator[Flaw]:
     """Of one `[[trigger]]`; values of a wrong type are the model's to refuse."""
+    if not spec.sampled:
+        kept = f"{who} is kept by people, and no source is asked"
+        idle = (key for key in _OF_SAMPLES if key in table and (spec.has_threshold or key not in _OF_NUMBERS))
+        yield from (Flaw((*path, key), f'{kept}: "{key}" has no effect', "take it out", at="key") for key in idle)
+    if spec.has_threshold and "impact" in table:
+        message = f'{who} has an "impact", which comes with the word of a person alone'
+        yield Flaw((*path, "impact"), message, 'take it out, or make it source = "attestation"', at="key")
     if not spec.has_threshold:
         message = f"{who} has no threshold: its source gives no numbers"
         yield from (Flaw((*path, key), message, "take it out", at="key") for key in _OF_NUMBERS if key in table)

@@ -112,7 +112,8 @@ class FakeKinds:
                 QueryOptions, ("prometheus",), has_window=True, window_hint="write it into the query"
             ),
             "pods": KindSpec(Nothing),
-            "attestation": KindSpec(Nothing, has_threshold=False),
+            "counter": KindSpec(Nothing, sampled=False),
+            "attestation": KindSpec(Nothing, has_threshold=False, sampled=False),
         },
         "step": {
             "kubernetes.patch": KindSpec(PatchOptions, ("kubernetes",)),

@@ -332,6 +332,23 @@ CASES = [
     ),
     Case("two thresholds", INCIDENT + METRICS + TRIGGER + "above = 1\n«below = 2\n", 'has both "above" and "below"'),
     Case(
+        "a wait for what people count",
+        INCIDENT + '[[trigger]]\nid = "t"\nsource = "counter"\nabove = 10\n«for = "5m"\n',
+        'trigger "t" is kept by people, and no source is asked: "for" has no effect',
+        "take it out",
+    ),
+    Case(
+        "the age of an attestation",
+        INCIDENT + '[[trigger]]\nid = "t"\nsource = "attestation"\n«stale_after = "5m"\n',
+        'no source is asked: "stale_after" has no effect',
+    ),
+    Case(
+        "the impact of a measured trigger",
+        INCIDENT + '[[trigger]]\nid = "t"\nsource = "pods"\nabove = 10\n«impact = "security"\n',
+        'trigger "t" has an "impact", which comes with the word of a person alone',
+        'make it source = "attestation"',
+    ),
+    Case(
         "threshold of an attestation",
         INCIDENT + '[[trigger]]\nid = "t"\nsource = "attestation"\n«above = 1\n',
         "gives no numbers",
