@@ -219,6 +219,7 @@ def test_a_drill_by_keys_from_its_start_to_its_debrief(tmp_path: Path, name: str
             terminal.wait("Why\\? One line")
             terminal.type("a drill")
             terminal.wait("INC-0001")
+            tell_by_keys(terminal)
         if away:
             preview_until_blocked(terminal, order.index(scenario.guilty[0]))
         for component in (*(["hold-gitops"] if holds else []), *scenario.guilty):
@@ -227,6 +228,14 @@ def test_a_drill_by_keys_from_its_start_to_its_debrief(tmp_path: Path, name: str
         terminal.wait(f"Debrief: {scenario.title}", "Unnecessary: nothing", seconds=LATER_SECONDS)
         if not scenario.guilty:
             terminal.wait("Forgotten: nothing")
+
+
+def tell_by_keys(terminal: Terminal) -> None:
+    """The first notice is read and sent."""
+    terminal.press("4", "m")
+    terminal.wait("Send: Notify the development team", "DRILL - this is an exercise", seconds=LATER_SECONDS)
+    terminal.press("C-s")
+    terminal.wait(r"sent to Slack \(chat\)", seconds=LATER_SECONDS)
 
 
 def select(terminal: Terminal, row: int) -> None:
