@@ -45,7 +45,7 @@ def test_while_one_process_rolls_back_another_is_refused_by_its_number(
         assert second.code == REFUSED, second.said
         assert f"another console is carrying something out just now (process {process.pid})" in second.err
     assert first.code == 0, first.said
-    assert recorded(console)[-len(RUN) :] == RUN
+    assert [event for event in recorded(console) if event in RUN] == RUN
     assert fresh_scene.deployment(scene.NAMESPACE, scene.DASHBOARD)["spec"]["template"]["spec"]["containers"][0][
         "image"
     ] == ("dash:2.0-qec")
@@ -101,7 +101,10 @@ SHAPES: dict[str, dict[str, Any]] = {
     "checks": {"id": TEXT, "group": TEXT, "evidence": TEXT}
     | {"state": {"not_run", "pass", "fail", "unknown", "stale", "signed", "waived"}},
     "notices": {"id": TEXT, "due_at": TIME}
-    | {"state": {"waiting", "due", "overdue", "sending", "sent", "maybe_sent", "failed", "acknowledged"}},
+    | {
+        "state": {"waiting", "due", "overdue", "sending", "sent", "maybe_sent", "failed", "acknowledged"}
+        | {"snoozed", "unasked", "not_needed", "withdrawn"}
+    },
     "next_action": {"text": TEXT, "command": TEXT},
 }
 
@@ -191,7 +194,8 @@ def test_a_rollback_for_machines_tells_one_object_a_line_as_it_happens(
         assert process.wait() == 0
     assert [one["event"] for one in lines] == ["plan", *RUN, "ended"]
     numbers = [one["seq"] for one in lines[1:-1]]
-    assert numbers == list(range(numbers[0], numbers[0] + len(RUN)))
+    kept = [one for one in console.done("--json", "journal", "show").lines if one["event"] in RUN]
+    assert numbers == [one["seq"] for one in kept], "by the journal's numbers; what is kept of triggers stands between"
     assert [one["step"]["state"] for one in lines[2:-2]] == ["intended", "sent", "applied", "proven"] * 2
     assert (lines[-1]["exit_code"], lines[-1]["components"][0]["state"]) == (0, "rolled_back")
 
