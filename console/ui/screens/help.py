@@ -42,7 +42,9 @@ class HelpScreen(Modal):
         with VerticalScroll(classes="frame wide") as frame:
             frame.border_title = literal(("Help", "bold"))
             frame.border_subtitle = literal(("Esc closes", "$dim"))
-            frame.styles.scrollbar_gutter = "stable"  # the words are laid out before it is known that they need to scroll
+            frame.styles.scrollbar_gutter = (
+                "stable"  # the words are laid out before it is known that they need to scroll
+            )
             yield Static(Content(""), markup=False, id="help")
 
     def on_resize(self) -> None:
