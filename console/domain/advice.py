@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from console.domain.decide import held
 from console.domain.incident import ComponentProgress, Incident
 from console.domain.notices import NoticeState
-from console.domain.outline import CheckOutline
+from console.domain.outline import IMPACT_WORDS, CheckOutline
 from console.domain.situation import (
     NoticeSign,
     Situation,
@@ -238,8 +238,7 @@ def _touched(situation: Situation) -> Advice | None:
     open_ = [impact for impact in hanging if impact not in situation.incident.impacts]
     if not open_:
         return None
-    words = {"user_facing": "users", "compliance": "compliance", "security": "security"}
-    named = listed(words[impact] for impact in open_).replace(" and ", " or ")
+    named = listed(IMPACT_WORDS[impact] for impact in open_).replace(" and ", " or ")
     return Advice(f"Say whether this touches {named}: notices hang on it.", "impact … yes|no --note …", "impact")
 
 

@@ -10,6 +10,7 @@ from console.domain import decide_notices as notices
 from console.domain import decide_people as people
 from console.domain import events as e
 from console.domain.errors import Refused
+from console.domain.events import Events
 from console.domain.incident import (
     NEEDS_PERSON,
     ComponentProgress,
@@ -19,8 +20,6 @@ from console.domain.incident import (
 )
 from console.domain.refusing import component_of, is_open, words_of
 from console.domain.soaking import kept_at_the_end
-
-Events = tuple[e.Event, ...]
 
 HOLD_KIND = "kubernetes.hold"
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from console.domain import commands as c
 from console.domain import events as e
 from console.domain.errors import Refused
+from console.domain.events import Events
 from console.domain.incident import Incident, NoticeProgress
 from console.domain.notices import given_already, mark
 from console.domain.outline import NoticeOutline
 from console.domain.refusing import is_open, words_of
-
-Events = tuple[e.Event, ...]
 
 
 def left_open(incident: Incident) -> Events:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from console.domain import commands as c
 from console.domain import events as e
 from console.domain.errors import Refused
+from console.domain.events import Events
 from console.domain.incident import Incident
 from console.domain.outline import TriggerOutline
 from console.domain.refusing import words_of
-
-Events = tuple[e.Event, ...]
 
 
 def count(incident: Incident, command: c.Count) -> Events:

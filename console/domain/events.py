@@ -426,6 +426,8 @@ Event: TypeAlias = (
     | IncidentResolved
 )
 
+Events: TypeAlias = tuple[Event, ...]
+
 OperationEvent: TypeAlias = StepSent | StepApplied | StepProven | StepUnknown | StepDiverged | StepSettled
 
 

@@ -5,15 +5,17 @@ It is part of the journal's first event, so that a journal explains itself when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 Judged = Literal["measured", "counter", "attestation"]
 """Where a trigger's verdict comes from: samples of a source, a count that people keep, or a person's word."""
 Impact = Literal["user_facing", "compliance", "security"]
 """What an incident may touch beyond the house; each brings notices of its own."""
+IMPACT_WORDS: Final[Mapping[Impact, str]] = {"user_facing": "users", "compliance": "compliance", "security": "security"}
+"""Each as it is said in a sentence."""
 Audience = Literal["developers", "management", "tracker", "executives", "public", "compliance", "security"]
 Section = Literal["root_cause", "prevention", "recovery"]
 

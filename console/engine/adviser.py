@@ -33,14 +33,17 @@ class Adviser:
         triggers = tuple(seen(self._readings(), thresholds))
         return TriggersSeen(occasion, component, triggers) if triggers else None
 
-    async def look(self, view: ViewState) -> None:
-        """Called now and then by a console that acts. What can't be recorded now is recorded the next time."""
+    async def look(self, view: Callable[[], ViewState]) -> None:
+        """Called now and then by a console that acts. What can't be recorded now is recorded the next time.
+
+        `view` makes the picture, which costs something and is needed only while an incident is open.
+        """
         incident = self._runner.incident
         if incident.phase != "open":
             return
         try:
             await self._keep_soak()
-            await self._keep_advice(view)
+            await self._keep_advice(view())
         except ConsoleError:
             return
 

@@ -287,7 +287,7 @@ class Session:
                 await self._look()
                 await self._tidy()
                 if self._acts:
-                    await self.adviser.look(self.view())
+                    await self.adviser.look(self.view)
                     await self.communicator.tend()
             except ConsoleError as error:
                 self._fault = str(error)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from console.domain import events as e
-from console.domain.outline import Outline
+from console.domain.outline import IMPACT_WORDS, Outline
 from console.domain.triggers import amount, span
 from console.engine.view import Level
 
@@ -128,9 +128,6 @@ def _attested(event: e.TriggerAttested, actor: str, titles: _Titles) -> Line:
     if event.holds:
         return f"{titles.trigger(event.trigger)} is FIRING, says {actor}: {event.reason}", "alarm"
     return f"{titles.trigger(event.trigger)} holds no more, says {actor}: {event.reason}", "good"
-
-
-IMPACT_WORDS = {"user_facing": "users", "compliance": "compliance", "security": "security"}
 
 
 def _impact(event: e.ImpactStated, actor: str, _: _Titles) -> Line:

@@ -83,7 +83,7 @@ async def test_the_end_of_a_soak_is_kept_once_for_all_consoles(consoles: Console
     ended = lambda: [k for k in events(first, e.TriggersSeen) if getattr(k, "occasion", "") == "soak_ended"]  # noqa: E731
     await until(lambda: bool(ended()))
     await second.runner.refresh()
-    await second.adviser.look(second.view())
+    await second.adviser.look(second.view)
     await first.runner.refresh()
     assert len(ended()) == 1
 
